@@ -1,0 +1,203 @@
+"""Apply every message of a group's topics exactly once, many in one transaction, and let no bad one sink the others.
+
+A batch passes four steps inside the transaction that also moves the group's position:
+
+1. **inbox**: types that this consumer does not handle are passed over, what it has seen before is dropped;
+2. **decode**: what cannot be read is set aside;
+3. **waves**: the rest is handed to the handlers by type, in waves that never bring forward a message past an earlier one of its key;
+4. **set aside**: a wave that raises is undone (savepoint) and halved until the message that cannot be applied stands alone; that one
+   goes to the dead letters, the others are applied.
+
+A passing fault (`Transient`) undoes the whole batch and it comes again. When most of what arrives is poison, the mistake is
+more likely ours than the senders': the consumer stops (`TooMuchPoison`) with nothing committed, instead of draining the topic
+into the dead letters.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import traceback
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from leadpact.bus.carrier import Delivery, Reader
+from leadpact.bus.dead_letters import SetAside, set_aside
+from leadpact.clock import Clock, wait_for
+from leadpact.errors import LeadpactError, Poison, Transient
+from leadpact.events import EVENTS
+from leadpact.events.base import Event, Message, decode
+from leadpact.storage.inbox import record_new
+from leadpact.storage.unit_of_work import Transaction, is_passing
+
+log = structlog.get_logger(__name__)
+
+
+class TooMuchPoison(LeadpactError):
+    """Most of the latest messages could not be applied: somebody should look before more is set aside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message and the event that was inside."""
+
+    message: Message
+    event: Event
+
+
+# A handler gets events of one type, in log order, and applies them all or raises. It may meet several events of one lead.
+Handler = Callable[[Transaction, Sequence[Any]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    delivery: Delivery
+    received: Received
+
+
+class Consumer:
+    """One group's way of applying messages. ``handlers`` maps an event class to what is done with a batch of them.
+
+    A handler is called with a sequence of ``Received`` whose ``event`` is of its class.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        handlers: dict[type[Event], Handler],
+        clock: Clock,
+        *,
+        poison_window: int = 200,
+        poison_minimum: int = 20,
+    ) -> None:
+        self.name = name
+        self._handlers = handlers
+        self._known = {event.TYPE: event for event in EVENTS if event in handlers}
+        self._clock = clock
+        self._poison_minimum = poison_minimum
+        self._lately: deque[bool] = deque(maxlen=poison_window)  # True for each message that was set aside
+
+    async def apply(self, tx: Transaction, deliveries: Sequence[Delivery]) -> None:
+        """Apply one batch in ``tx``."""
+        rejected: list[SetAside] = []
+        fresh = await self._unseen(tx, deliveries, rejected)
+        items = [item for delivery in fresh if (item := self._decoded(delivery, rejected))]
+        for wave in waves(items):
+            rejected.extend(await self._apply_halving(tx, wave))
+        if rejected:
+            await set_aside(tx, self.name, rejected, self._clock.now())
+        self._judge(len(fresh) - len(rejected), rejected)
+
+    async def _unseen(
+        self, tx: Transaction, deliveries: Sequence[Delivery], rejected: list[SetAside]
+    ) -> list[Delivery]:
+        readable: dict[object, Delivery] = {}
+        for delivery in deliveries:
+            if delivery.message is None:
+                rejected.append(SetAside(delivery, "the record is no readable event", delivery.unreadable))
+            elif delivery.message.type in self._known:
+                readable.setdefault(delivery.message.id, delivery)
+        ids = [delivery.message.id for delivery in readable.values() if delivery.message]
+        new = await record_new(tx, self.name, ids) if ids else set()
+        return [delivery for event_id, delivery in readable.items() if event_id in new]
+
+    def _decoded(self, delivery: Delivery, rejected: list[SetAside]) -> _Item | None:
+        assert delivery.message is not None
+        try:
+            event = decode(delivery.message, self._known)
+        except Poison as error:
+            rejected.append(SetAside(delivery, str(error), str(error)))
+            return None
+        return _Item(delivery, Received(delivery.message, event)) if event else None
+
+    async def _apply_halving(self, tx: Transaction, items: Sequence[_Item]) -> list[SetAside]:
+        """Apply what can be applied and return the rest, with the reason for each."""
+        handler = self._handlers[type(items[0].received.event)]
+        try:
+            async with tx.savepoint():
+                await handler(tx, [item.received for item in items])
+        except Transient:
+            raise
+        except Exception as error:
+            if is_passing(error):
+                raise
+            if len(items) == 1:
+                return [self._culprit(items[0], error)]
+            middle = len(items) // 2
+            return [
+                *await self._apply_halving(tx, items[:middle]),
+                *await self._apply_halving(tx, items[middle:]),
+            ]
+        return []
+
+    def _culprit(self, item: _Item, error: Exception) -> SetAside:
+        reason = str(error) if isinstance(error, LeadpactError) else f"{type(error).__name__} while applying"
+        log.error(
+            "consumer.message_set_aside",
+            consumer=self.name,
+            event_id=str(item.received.message.id),
+            event_type=item.received.message.type,
+            reason=reason,
+        )
+        return SetAside(item.delivery, reason, "".join(traceback.format_exception(error)))
+
+    def _judge(self, applied: int, rejected: Sequence[SetAside]) -> None:
+        lately = deque([*self._lately, *[False] * applied, *[True] * len(rejected)], self._lately.maxlen)
+        if rejected and len(lately) >= self._poison_minimum and sum(lately) * 2 > len(lately):
+            raise TooMuchPoison(
+                f"{sum(lately)} of the last {len(lately)} messages of consumer {self.name} could not be applied; "
+                f"the latest: {rejected[-1].reason}. Nothing of this batch was committed."
+            )
+        self._lately = lately
+
+
+def waves(items: Sequence[_Item]) -> list[list[_Item]]:
+    """Group items by event class, keeping each key's order: an item joins the earliest group of its class that stands
+    behind every group holding an earlier item of its key of another class.
+    """
+    groups: list[list[_Item]] = []
+    behind: dict[str, int] = {}  # key -> the group that holds its latest item
+    for item in items:
+        key, kind = item.received.message.key, type(item.received.event)
+        start = behind.get(key, 0)
+        for index in range(start, len(groups)):
+            if type(groups[index][0].received.event) is kind:
+                break
+        else:
+            index = len(groups)
+            groups.append([])
+        groups[index].append(item)
+        behind[key] = index
+    return groups
+
+
+async def run_consumer(reader: Reader, consumer: Consumer, stop: asyncio.Event) -> None:
+    """Read and apply until ``stop``. Passing faults are survived with back-off; anything else ends the loop and the process."""
+    failures = 0
+    started = False
+    try:
+        while not stop.is_set():
+            try:
+                if not started:
+                    await reader.start()
+                    started = True
+                more = await reader.run_once(consumer.apply)
+                failures = 0
+            except Transient as error:
+                failures += 1
+                log.warning("consumer.waits", consumer=consumer.name, failures=failures, reason=str(error))
+                await wait_for(stop, backoff_seconds(failures))
+                continue
+            if not more:
+                await reader.wait(stop)
+    finally:
+        await reader.stop()
+
+
+def backoff_seconds(failures: int, *, at_most: float = 5.0) -> float:
+    """Full jitter over 0.1 s, 0.2 s, 0.4 s … up to ``at_most``."""
+    return random.uniform(0.02, min(at_most, 0.1 * 2 ** min(failures, 10)))  # noqa: S311 - spreads retries, guards nothing

@@ -1,0 +1,80 @@
+"""Set aside what cannot be applied: kept whole, with the reason and where it came from, and announced."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from leadpact.bus.carrier import Delivery
+from leadpact.events.dead_letter import MessageDeadLettered
+from leadpact.ids import new_id
+from leadpact.storage.bulk import insert_rows
+from leadpact.storage.tables import dead_letter
+from leadpact.storage.unit_of_work import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """A delivery that could not be applied, and why. ``reason`` holds no personal data; ``error`` may."""
+
+    delivery: Delivery
+    reason: str
+    error: str
+
+
+async def set_aside(tx: Transaction, consumer: str, items: Sequence[SetAside], now: datetime) -> None:
+    """Store and announce the dead letters, in the transaction that also moves past them."""
+    rows = [_row(consumer, item) for item in items]
+    await insert_rows(tx, dead_letter, rows)
+    for row in rows:
+        tx.emit(
+            MessageDeadLettered(
+                occurred_at=now,
+                dead_letter_id=row["id"],
+                consumer=consumer,
+                origin_topic=row["topic"],
+                origin_position=row["position"],
+                origin_type=row["type"],
+                origin_key=row["key"],
+                reason=row["reason"],
+            ),
+            caused_by=row["event_id"],
+        )
+
+
+def _row(consumer: str, item: SetAside) -> dict[str, object]:
+    delivery, message = item.delivery, item.delivery.message
+    body, encoding = _body(delivery)
+    headers = dict(delivery.headers)
+    if encoding:
+        headers["leadpact-body-encoding"] = encoding
+    return {
+        "id": new_id(),
+        "consumer": consumer,
+        "topic": delivery.topic,
+        "position": delivery.position,
+        "event_id": message.id if message else None,
+        "type": message.type if message else "unreadable",
+        "source": message.source if message else "",
+        "key": message.key if message else delivery.position,
+        "occurred_at": message.occurred_at if message else None,
+        "headers": headers,
+        "body": body,
+        "reason": item.reason[:500],
+        "error": item.error[:4_000].replace("\0", "\N{REPLACEMENT CHARACTER}"),
+    }
+
+
+def _body(delivery: Delivery) -> tuple[str, str]:
+    """The text of the body and how it is encoded: '' for plain text, 'base64' for what PostgreSQL cannot store as text."""
+    if delivery.message is not None:
+        raw = delivery.message.data.encode()
+    else:
+        raw = delivery.raw or b""
+    try:
+        body = raw.decode()
+    except UnicodeDecodeError:
+        return base64.b64encode(raw).decode(), "base64"
+    return (base64.b64encode(raw).decode(), "base64") if "\0" in body else (body, "")

@@ -1,0 +1,176 @@
+"""What the router says of a lead: recognised, scored, qualified, assigned, held, worked. Keyed by lead."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from pydantic import AwareDatetime
+
+from leadpact.events.base import Event, Fact, Topic
+
+
+class LeadFacts(Fact):
+    """Who the lead is and what is known: enough for a clock's policy or a CRM to act without asking back."""
+
+    lead_id: UUID
+    person_id: UUID
+    source: str
+    source_kind: str
+    intent: str
+    received_at: AwareDatetime
+    email: str | None = None
+    phone: str | None = None
+    full_name: str | None = None
+    company: str | None = None
+    country: str | None = None
+    job_title: str | None = None
+    account_id: UUID | None = None
+    account_name: str | None = None
+    account_tier: str | None = None
+    score: float = 0
+    fit: float = 0
+    engagement: float = 0
+    band: str | None = None
+    stage: str = "new"
+
+
+class LeadEvent(Event):
+    """An event about one lead, keyed by it."""
+
+    TOPIC: ClassVar[Topic] = Topic.LEADS
+
+    lead_id: UUID
+
+    @property
+    def key(self) -> str:
+        return str(self.lead_id)
+
+
+class LeadMatched(LeadEvent):
+    """A captured lead was recognised: as a new person or a known one, with or without an account."""
+
+    TYPE: ClassVar[str] = "leadpact.lead.matched.v1"
+
+    person_id: UUID
+    receipt_id: UUID
+    source: str
+    matched_by: str  # "new", "email" or "phone"
+    account_id: UUID | None = None
+    account_name: str | None = None
+
+
+class Contribution(Fact):
+    """One visible part of a score; the score is the sum of its contributions."""
+
+    name: str
+    points: float
+    because: str
+
+
+class LeadScored(LeadEvent):
+    """The lead's score changed. ``score`` = ``fit`` + ``engagement`` = the sum of ``contributions``."""
+
+    TYPE: ClassVar[str] = "leadpact.lead.scored.v1"
+
+    score: float
+    fit: float
+    engagement: float
+    band: str | None = None
+    contributions: tuple[Contribution, ...] = ()
+    pact_version: int
+
+
+class LeadQualified(LeadEvent):
+    """The lead became an MQL; ``because`` names the criterion that made it one."""
+
+    TYPE: ClassVar[str] = "leadpact.lead.qualified.v1"
+
+    because: str
+    pact_version: int
+
+
+class LeadAssigned(LeadEvent):
+    """The lead has an owner. ``explanation`` holds each rule tried and each candidate passed over."""
+
+    TYPE: ClassVar[str] = "leadpact.lead.assigned.v1"
+
+    assignment_id: UUID
+    rep_id: str
+    rep_name: str
+    rep_timezone: str
+    rep_calendar: str | None = None
+    pool: str | None = None
+    pool_calendar: str | None = None
+    rule: str
+    hop: int  # 1 for the first owner, 2 after one reassignment
+    lead: LeadFacts
+    explanation: dict[str, Any]
+    pact_version: int
+
+
+class LeadReassigned(LeadAssigned):
+    """The lead was taken from one owner and given to the next."""
+
+    TYPE: ClassVar[str] = "leadpact.lead.reassigned.v1"
+
+    previous_assignment_id: UUID
+    previous_rep_id: str
+    reason: str
+
+
+class LeadHeld(LeadEvent):
+    """Nobody could be given the lead now. It is picked up again by itself when somebody can."""
+
+    TYPE: ClassVar[str] = "leadpact.lead.held.v1"
+
+    reason: str
+    pool: str | None = None
+    lead: LeadFacts
+    explanation: dict[str, Any]
+    pact_version: int
+
+
+class LeadEscalated(LeadEvent):
+    """The reassignments are used up: a named human must decide."""
+
+    TYPE: ClassVar[str] = "leadpact.lead.escalated.v1"
+
+    assignment_id: UUID
+    rep_id: str
+    escalated_to: str | None = None
+    hops: int
+    reason: str
+    lead: LeadFacts
+
+
+class Worked(LeadEvent):
+    """Feedback from sales on an assignment. ``recorded_at`` is when we heard; both times are kept."""
+
+    assignment_id: UUID
+    rep_id: str
+    recorded_at: AwareDatetime
+
+
+class LeadAccepted(Worked):
+    """The owner took the lead on."""
+
+    TYPE: ClassVar[str] = "leadpact.lead.accepted.v1"
+
+
+class LeadContacted(Worked):
+    """The first human touch happened. An automatic reply is none."""
+
+    TYPE: ClassVar[str] = "leadpact.lead.contacted.v1"
+
+    channel: str
+
+
+class LeadRejected(Worked):
+    """Sales gave the lead back with one of the pact's reasons."""
+
+    TYPE: ClassVar[str] = "leadpact.lead.rejected.v1"
+
+    reason: str
+    outcome: str  # "recycle", "nurture" or "disqualify"
+    note: str | None = None

@@ -1,0 +1,61 @@
+"""Answer the probes: alive, ready, and how it is going.
+
+``/livez`` speaks of this process only: a restart cures no database, and a probe that looked at one would turn its outage into
+everybody's. ``/readyz`` looks at what a request needs, each check with a deadline; ``?verbose=1`` names them. ``/metrics`` is Prometheus text.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+from leadpact.access.scopes import Scope, public, require
+
+_CHECK_SECONDS = 3.0
+
+Check = Callable[[], Awaitable[None]]
+
+
+def health_router(checks: Mapping[str, Check], metrics: CollectorRegistry, *, metrics_public: bool) -> APIRouter:
+    """The three probes of one process."""
+    router = APIRouter(tags=["health"])
+    door: Any = public("the setting metrics_public says so") if metrics_public else require(Scope.READ)
+    assert isinstance(door, type(Depends()))
+
+    @router.get("/livez", dependencies=[public("a supervisor has no token")])
+    async def livez() -> dict[str, str]:
+        """This process runs and its event loop turns."""
+        return {"status": "alive"}
+
+    @router.get("/readyz", dependencies=[public("a load balancer has no token")])
+    async def readyz(request: Request) -> Response:
+        """Everything that a request needs is there. 503 otherwise."""
+        found = dict(zip(checks, await asyncio.gather(*(_outcome(check) for check in checks.values())), strict=True))
+        ready = all(outcome == "ok" for outcome in found.values())
+        body: dict[str, object] = {"status": "ready" if ready else "not ready"}
+        if not ready or request.query_params.get("verbose"):
+            body["checks"] = found
+        return JSONResponse(body, status_code=200 if ready else 503)
+
+    @router.get("/metrics", dependencies=[door])
+    async def metrics_text() -> Response:
+        """All metrics in the Prometheus text format."""
+        return Response(generate_latest(metrics), media_type=CONTENT_TYPE_LATEST)
+
+    return router
+
+
+async def _outcome(check: Check) -> str:
+    try:
+        async with asyncio.timeout(_CHECK_SECONDS):
+            await check()
+    except TimeoutError:
+        return f"no answer within {_CHECK_SECONDS:g} s"
+    except Exception as error:  # noqa: BLE001 - a probe reports whatever is wrong, in a word that carries no data
+        return type(error).__name__
+    return "ok"

@@ -1,0 +1,123 @@
+"""Answer every error as an RFC 9457 problem that says what is wrong, where, and how to put it right.
+
+The body never echoes what was sent: an echo amplifies (a 10 MB value comes back three times) and leaks. One problem type per
+situation; ``type`` resolves to a section of docs/problems.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from leadpact.errors import Conflict, Fault, NotFound, Refused, Transient
+
+log = structlog.get_logger(__name__)
+
+TYPE_BASE = "https://leadpact.example/problems/"
+_MOST_FAULTS = 20
+
+
+class ProblemResponse(JSONResponse):
+    """A JSON body of type ``application/problem+json``."""
+
+    media_type = "application/problem+json"
+
+
+class Problem(Refused):
+    """A refusal that also says its HTTP status and problem type."""
+
+    def __init__(
+        self,
+        status: int,
+        kind: str,
+        detail: str,
+        *,
+        faults: Sequence[Fault] = (),
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail, faults=faults)
+        self.status = status
+        self.kind = kind
+        self.headers = headers or {}
+
+
+def problem(
+    status: int,
+    kind: str,
+    detail: str,
+    *,
+    faults: Sequence[Fault] = (),
+    headers: dict[str, str] | None = None,
+) -> ProblemResponse:
+    """The answer for one situation. ``kind`` is the last part of the problem's type, such as ``invalid-field``."""
+    body: dict[str, Any] = {
+        "type": TYPE_BASE + kind,
+        "title": kind.replace("-", " ").capitalize(),
+        "status": status,
+        "detail": detail,
+    }
+    if faults:
+        body["errors"] = [
+            {"pointer": fault.where, "detail": fault.what, **({"fix": fault.fix} if fault.fix else {})}
+            for fault in faults[:_MOST_FAULTS]
+        ]
+    return ProblemResponse(body, status_code=status, headers=headers)
+
+
+def install_problem_handlers(app: FastAPI) -> None:
+    """Make ``app`` answer every error, expected or not, as a problem."""
+    app.add_exception_handler(Refused, _refused)
+    app.add_exception_handler(Transient, _transient)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _bug)
+
+
+async def _refused(_: Request, error: Exception) -> ProblemResponse:
+    assert isinstance(error, Refused)
+    if isinstance(error, Problem):
+        return problem(error.status, error.kind, error.detail, faults=error.faults, headers=error.headers)
+    status, kind = {NotFound: (404, "not-found"), Conflict: (409, "conflict")}.get(type(error), (422, "refused"))
+    return problem(status, kind, error.detail, faults=error.faults)
+
+
+async def _transient(_: Request, error: Exception) -> ProblemResponse:
+    log.warning("http.unavailable", reason=str(error))
+    detail = "This could not be stored just now and nothing of it was kept. Send it again in a moment."
+    return problem(503, "unavailable", detail, headers={"Retry-After": "2"})
+
+
+async def _invalid(_: Request, error: Exception) -> ProblemResponse:
+    assert isinstance(error, RequestValidationError)
+    faults = [
+        Fault(_pointer(fault["loc"]), str(fault["msg"]).removeprefix("Value error, "))
+        for fault in error.errors()[:_MOST_FAULTS]
+    ]
+    if any(fault["type"] == "json_invalid" for fault in error.errors()):
+        return problem(400, "malformed-json", "The body is not valid JSON.", faults=faults)
+    return problem(422, "invalid-field", "Some fields cannot be used as they are.", faults=faults)
+
+
+async def _http(_: Request, error: Exception) -> ProblemResponse:
+    assert isinstance(error, HTTPException)
+    title = HTTPStatus(error.status_code).phrase
+    kind = title.lower().replace(" ", "-")
+    return problem(error.status_code, kind, str(error.detail or title), headers=dict(error.headers or {}))
+
+
+async def _bug(_: Request, error: Exception) -> ProblemResponse:
+    log.error("http.bug", reason=type(error).__name__, exc_info=error)
+    return problem(500, "internal-error", "Something went wrong on our side; it has been logged.")
+
+
+def _pointer(location: Sequence[Any]) -> str:
+    """``("body", "reps", 0, "email")`` as the JSON pointer ``#/reps/0/email``; other places by name."""
+    place, *rest = [str(part) for part in location] or ["body"]
+    return f"#/{'/'.join(rest)}" if place == "body" else f"{place}:{'.'.join(rest)}"

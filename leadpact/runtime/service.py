@@ -1,0 +1,102 @@
+"""Run a service: its loops and its HTTP server live and die together.
+
+Loops run in one TaskGroup. SIGTERM (or SIGINT) sets the stop; loops finish their batch and return; after a grace whoever is still
+running is cancelled; resources close in reverse. A loop that raises ends the others and the process, so that
+whatever supervises the process restarts it and sees it: a timer that stopped without anybody knowing is the worst fault there is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+import uvicorn
+from starlette.types import ASGIApp
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """Something that runs until the stop is set. ``name`` appears in logs when it dies."""
+
+    name: str
+    run: Callable[[asyncio.Event], Awaitable[None]]
+
+
+async def run_loops(loops: Sequence[Loop], stop: asyncio.Event, *, drain_seconds: float = 10.0) -> None:
+    """Run all loops until ``stop`` is set, then give them ``drain_seconds`` to finish."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(_ending(loop, stop), name=loop.name) for loop in loops]
+        await stop.wait()
+        _, late = await asyncio.wait(tasks, timeout=drain_seconds)
+        for task in late:
+            log.warning("service.loop_cancelled", loop=task.get_name())
+            task.cancel()
+
+
+async def _ending(loop: Loop, stop: asyncio.Event) -> None:
+    """Run one loop; if it ends or dies before the stop, everything stops."""
+    try:
+        await loop.run(stop)
+    except Exception as error:
+        log.error("service.loop_died", loop=loop.name, reason=f"{type(error).__name__}: {error}")
+        raise
+    finally:
+        stop.set()
+
+
+def stop_on_signals(stop: asyncio.Event) -> None:
+    """SIGTERM and SIGINT set the stop. The second SIGINT falls back to Python's own handling."""
+    running = asyncio.get_running_loop()
+
+    def asked(number: signal.Signals) -> None:
+        log.info("service.stopping", signal=number.name)
+        stop.set()
+        running.remove_signal_handler(signal.SIGINT)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        running.add_signal_handler(number, asked, number)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handling: the service's stop decides."""
+
+    def install_signal_handlers(self) -> None:
+        """Left to `stop_on_signals`."""
+
+
+def http_loop(app: ASGIApp, *, host: str, port: int, on_ready: Callable[[int], None] | None = None) -> Loop:
+    """Serve ``app`` until the stop; ``on_ready`` is told the port that was bound."""
+
+    async def run(stop: asyncio.Event) -> None:
+        config = uvicorn.Config(
+            app,
+            host=host,
+            port=port,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            h11_max_incomplete_event_size=16_384,
+            timeout_graceful_shutdown=5,
+            limit_concurrency=500,
+        )
+        server = _Server(config)
+        serving = asyncio.create_task(server._serve())  # noqa: SLF001 - serve() would take the signals from us
+        stopping = asyncio.create_task(stop.wait())
+        while not server.started and not serving.done():
+            await asyncio.wait([serving, stopping], timeout=0.01, return_when=asyncio.FIRST_COMPLETED)
+            if stopping.done():
+                break
+        if server.started and on_ready is not None:
+            on_ready(server.servers[0].sockets[0].getsockname()[1])
+        await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
+        server.should_exit = True
+        stopping.cancel()
+        await serving
+
+    return Loop("http", run)

@@ -1,0 +1,74 @@
+"""Bring a database to this version's schema, and refuse to run on another one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+import leadpact
+from leadpact.errors import Refused
+
+OLDEST_SERVER = 150_000  # PostgreSQL 15
+
+
+def migrations_folder() -> Path:
+    """Where the migrations are: inside the installed package, or beside it in a checkout."""
+    package = Path(leadpact.__file__).parent
+    for folder in (package / "migrations", package.parent / "migrations"):
+        if (folder / "env.py").is_file():
+            return folder
+    raise Refused("The migrations are missing from this installation")
+
+
+def alembic_config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder()))
+    return config
+
+
+async def migrate(engine: AsyncEngine) -> None:
+    """Apply every migration that is missing. Two processes that do so at once take turns."""
+    async with engine.connect() as connection:
+        await connection.run_sync(_check_server)
+        await connection.run_sync(_upgrade)
+        await connection.commit()
+
+
+async def check_schema(engine: AsyncEngine) -> None:
+    """Raise ``Refused``, with what to run, unless the database is exactly at this version's schema."""
+    async with engine.connect() as connection:
+        await connection.run_sync(_check_server)
+        found = await connection.run_sync(_current_revision)
+    script = ScriptDirectory.from_config(alembic_config())
+    wanted = script.get_current_head()
+    if found == wanted:
+        return
+    if found is not None and found not in {revision.revision for revision in script.walk_revisions()}:
+        raise Refused(
+            f"The database's schema ({found}) is newer than this version of Leadpact knows ({wanted}): upgrade Leadpact."
+        )
+    raise Refused(f"The database's schema is at {found or 'nothing'}, this version needs {wanted}: run `leadpact migrate`.")
+
+
+def _check_server(connection: Connection) -> None:
+    version = int(connection.execute(text("SHOW server_version_num")).scalar_one())
+    if version < OLDEST_SERVER:
+        raise Refused(f"The PostgreSQL server is version {version // 10_000}; Leadpact needs 15 or newer.")
+
+
+def _upgrade(connection: Connection) -> None:
+    # One lock for all who migrate: the second waits here and then finds nothing to do.
+    connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('leadpact migrate'))"))
+    config = alembic_config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _current_revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()

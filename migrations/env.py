@@ -1,0 +1,43 @@
+"""Run migrations on the connection that `leadpact migrate` opened, or on LEADPACT_DATABASE_URL for the alembic command."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+from alembic import context
+from sqlalchemy import Connection, text
+
+import leadpact.access.tables
+import leadpact.pact.tables
+import leadpact.storage.tables
+import leadpact_ingest.tables
+import leadpact_router.tables
+import leadpact_sla_timer.tables  # noqa: F401 - importing the tables registers them
+from leadpact.storage.engine import create_engine
+from leadpact.storage.metadata import metadata
+
+# A migration that cannot get its lock gives way instead of queueing everybody behind it.
+LOCK_TIMEOUT = "5s"
+
+
+def run(connection: Connection) -> None:
+    connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
+    context.configure(connection=connection, target_metadata=metadata, compare_server_default=False)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+async def run_on_own_engine() -> None:
+    engine = create_engine(os.environ["LEADPACT_DATABASE_URL"], application="alembic")
+    async with engine.connect() as connection:
+        await connection.run_sync(run)
+        await connection.commit()
+    await engine.dispose()
+
+
+given = context.config.attributes.get("connection")
+if given is not None:
+    run(given)
+else:
+    asyncio.run(run_on_own_engine())

@@ -1,0 +1,48 @@
+"""What every test may ask for."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from leadpact.storage.engine import create_engine
+from leadpact.storage.unit_of_work import UnitOfWork
+from leadpact.storage.wake import Wake
+from tests.support.fake_clock import FakeClock
+from tests.support.postgres import PostgresServer, database_url, postgres_server
+
+__all__ = ["PostgresServer", "database_url", "postgres_server"]
+
+
+@dataclass(frozen=True)
+class Database:
+    """A fresh database with the whole schema."""
+
+    url: str
+    engine: AsyncEngine
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    engine = create_engine(database_url, application="test")
+    yield Database(database_url, engine)
+    await engine.dispose()
+
+
+@pytest.fixture
+def wake() -> Wake:
+    return Wake()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def uow_for(database: Database, wake: Wake) -> Callable[[str], UnitOfWork]:
+    """Transactions in the name of a service."""
+    return lambda source: UnitOfWork(database.engine, source=source, wake=wake)

@@ -1,0 +1,97 @@
+"""Rows and announcements are committed together or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+
+from leadpact.errors import Transient
+from leadpact.events import SlaCancelled
+from leadpact.ids import EventId, new_id
+from leadpact.storage.inbox import record_new
+from leadpact.storage.unit_of_work import UnitOfWork
+from tests.conftest import Database
+from tests.support.announced import announced, announced_messages
+from tests.support.fake_clock import TUESDAY_MORNING
+
+UowFor = Callable[[str], UnitOfWork]
+
+
+def cancelled(lead_id: UUID, reason: str) -> SlaCancelled:
+    return SlaCancelled(
+        occurred_at=TUESDAY_MORNING,
+        clock_id=new_id(),
+        lead_id=lead_id,
+        assignment_id=new_id(),
+        policy="demo",
+        rep_id="ana",
+        due_at=TUESDAY_MORNING,
+        reason=reason,
+    )
+
+
+async def test_an_event_is_announced_with_its_envelope_when_the_transaction_commits(
+    database: Database, uow_for: UowFor
+) -> None:
+    lead_id, cause = new_id(), EventId(new_id())
+    async with uow_for("sla-timer").transaction() as tx:
+        tx.emit(cancelled(lead_id, "rejected"), caused_by=cause)
+
+    (message,) = await announced_messages(database.engine)
+
+    assert message.type == "leadpact.sla.cancelled.v1"
+    assert (message.source, message.topic, message.key) == ("/leadpact/sla-timer", "leadpact.sla", str(lead_id))
+    assert (message.occurred_at, message.causation_id) == (TUESDAY_MORNING, cause)
+
+
+async def test_nothing_is_announced_when_the_transaction_fails(database: Database, uow_for: UowFor) -> None:
+    with pytest.raises(RuntimeError):
+        async with uow_for("router").transaction() as tx:
+            tx.emit(cancelled(new_id(), "never"))
+            raise RuntimeError("after the emit")
+
+    assert await announced_messages(database.engine) == []
+
+
+async def test_a_savepoint_takes_its_announcements_back_and_leaves_the_others(
+    database: Database, uow_for: UowFor
+) -> None:
+    async with uow_for("router").transaction() as tx:
+        tx.emit(cancelled(new_id(), "before"))
+        with pytest.raises(ValueError, match="inside"):
+            async with tx.savepoint():
+                tx.emit(cancelled(new_id(), "undone"))
+                raise ValueError("inside")
+        tx.emit(cancelled(new_id(), "after"))
+
+    assert [event.reason for event in await announced(database.engine, SlaCancelled)] == ["before", "after"]
+
+
+async def test_events_of_one_transaction_keep_their_order_in_the_log(database: Database, uow_for: UowFor) -> None:
+    reasons = [str(number) for number in range(200)]
+    async with uow_for("router").transaction() as tx:
+        for reason in reasons:
+            tx.emit(cancelled(new_id(), reason))
+
+    assert [event.reason for event in await announced(database.engine, SlaCancelled)] == reasons
+
+
+async def test_an_event_id_is_new_to_a_consumer_only_once(uow_for: UowFor) -> None:
+    first, second = EventId(new_id()), EventId(new_id())
+    async with uow_for("router").transaction() as tx:
+        assert await record_new(tx, "router", [first, first]) == {first}
+    async with uow_for("router").transaction() as tx:
+        assert await record_new(tx, "router", [first, second]) == {second}
+        assert await record_new(tx, "sla-timer", [first]) == {first}
+
+
+async def test_a_lock_that_is_not_to_be_had_is_a_passing_fault(uow_for: UowFor) -> None:
+    async with uow_for("a").transaction() as holder:
+        await holder.execute(text("LOCK TABLE relay_lease"))
+        with pytest.raises(Transient):
+            async with uow_for("b").transaction() as tx:
+                await tx.execute(text("SET LOCAL lock_timeout = '10ms'"))
+                await tx.execute(text("LOCK TABLE relay_lease"))
