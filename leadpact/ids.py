@@ -29,7 +29,7 @@ _last = 0
 
 def new_id() -> UUID:
     """A fresh UUIDv7. It carries wall time for locality only: nothing reads the time back out of an id."""
-    global _last  # noqa: PLW0603 - the one piece of process state that makes ids strictly increasing
+    global _last
     milliseconds = time.time_ns() // 1_000_000
     random_bits = secrets.randbits(74)
     value = (milliseconds << 80) | ((random_bits >> 62) << 64) | (random_bits & ((1 << 62) - 1))

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from leadpact.bus.carrier import Delivery
 from leadpact.events.dead_letter import MessageDeadLettered
@@ -28,7 +29,8 @@ async def set_aside(tx: Transaction, consumer: str, items: Sequence[SetAside], n
     """Store and announce the dead letters, in the transaction that also moves past them."""
     rows = [_row(consumer, item) for item in items]
     await insert_rows(tx, dead_letter, rows)
-    for row in rows:
+    for row, item in zip(rows, items, strict=True):
+        message = item.delivery.message
         tx.emit(
             MessageDeadLettered(
                 occurred_at=now,
@@ -40,11 +42,11 @@ async def set_aside(tx: Transaction, consumer: str, items: Sequence[SetAside], n
                 origin_key=row["key"],
                 reason=row["reason"],
             ),
-            caused_by=row["event_id"],
+            caused_by=message.id if message else None,
         )
 
 
-def _row(consumer: str, item: SetAside) -> dict[str, object]:
+def _row(consumer: str, item: SetAside) -> dict[str, Any]:
     delivery, message = item.delivery, item.delivery.message
     body, encoding = _body(delivery)
     headers = dict(delivery.headers)
@@ -69,10 +71,7 @@ def _row(consumer: str, item: SetAside) -> dict[str, object]:
 
 def _body(delivery: Delivery) -> tuple[str, str]:
     """The text of the body and how it is encoded: '' for plain text, 'base64' for what PostgreSQL cannot store as text."""
-    if delivery.message is not None:
-        raw = delivery.message.data.encode()
-    else:
-        raw = delivery.raw or b""
+    raw = delivery.message.data.encode() if delivery.message else delivery.raw or b""
     try:
         body = raw.decode()
     except UnicodeDecodeError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 from uuid import UUID
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from leadpact.domain.lead import LeadDraft
 from leadpact.events.base import Event, Topic
@@ -43,7 +43,7 @@ class ActivityRecorded(Event):
     email: str | None = None
     phone: str | None = None
     lead_id: UUID | None = None
-    details: dict[str, Any] = {}
+    details: dict[str, Any] = Field(default_factory=dict)
 
     @property
     def key(self) -> str:

@@ -68,8 +68,9 @@ class SlaBreached(ClockEvent):
 
 
 class SlaCancelled(ClockEvent):
-    """The clock no longer matters: ``reason`` says why."""
+    """The clock no longer matters: ``reason`` says why. ``was_breached`` tells that its breach is void, as the news came late."""
 
     TYPE: ClassVar[str] = "leadpact.sla.cancelled.v1"
 
     reason: str
+    was_breached: bool = False

@@ -13,7 +13,20 @@ from typing import Any
 import structlog
 
 _PERSONAL = frozenset(
-    {"email", "phone", "first_name", "last_name", "full_name", "name", "body", "raw", "token", "secret", "authorization", "password"}
+    {
+        "email",
+        "phone",
+        "first_name",
+        "last_name",
+        "full_name",
+        "name",
+        "body",
+        "raw",
+        "token",
+        "secret",
+        "authorization",
+        "password",
+    }
 )
 
 

@@ -84,7 +84,9 @@ async def _refused(_: Request, error: Exception) -> ProblemResponse:
     assert isinstance(error, Refused)
     if isinstance(error, Problem):
         return problem(error.status, error.kind, error.detail, faults=error.faults, headers=error.headers)
-    status, kind = {NotFound: (404, "not-found"), Conflict: (409, "conflict")}.get(type(error), (422, "refused"))
+    status, kind = {NotFound: (404, "not-found"), Conflict: (409, "conflict")}.get(
+        type(error), (422, "refused")
+    )
     return problem(status, kind, error.detail, faults=error.faults)
 
 

@@ -86,7 +86,7 @@ def http_loop(app: ASGIApp, *, host: str, port: int, on_ready: Callable[[int], N
             limit_concurrency=500,
         )
         server = _Server(config)
-        serving = asyncio.create_task(server._serve())  # noqa: SLF001 - serve() would take the signals from us
+        serving = asyncio.create_task(server._serve())
         stopping = asyncio.create_task(stop.wait())
         while not server.started and not serving.done():
             await asyncio.wait([serving, stopping], timeout=0.01, return_when=asyncio.FIRST_COMPLETED)

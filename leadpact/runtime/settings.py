@@ -25,12 +25,16 @@ _NOT_OURS = ("LEADPACT_TEST_", "LEADPACT_REQUIRE_", "LEADPACT_CACHE", "LEADPACT_
 class Settings(BaseSettings):
     """Shared by every service."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True
+    )
 
     database_url: SecretStr | None = Field(
         None, description="PostgreSQL 15 or newer. Unset: an embedded server under the data folder."
     )
-    data: Path = Field(Path("leadpact-data"), description="Folder of the embedded server and of uploaded files.")
+    data: Path = Field(
+        Path("leadpact-data"), description="Folder of the embedded server and of uploaded files."
+    )
     kafka_bootstrap: str | None = Field(
         None, description="host:port[,host:port]. Unset: PostgreSQL carries the events."
     )
@@ -42,10 +46,13 @@ class Settings(BaseSettings):
     metrics_public: bool = Field(True, description="Whether /metrics answers without a token.")
     public_url: str | None = Field(None, description="Address under which browsers reach the board.")
     drain_seconds: float = Field(10, gt=0, description="How long SIGTERM waits for running work.")
-    log_retention_hours: float = Field(72, ge=0, description="Events are kept this long after all have read them.")
+    log_retention_hours: float = Field(
+        72, ge=0, description="Events are kept this long after all have read them."
+    )
     inbox_retention_hours: float = Field(336, gt=0, description="How long a repeated event is recognised.")
     webhook_allow_private: bool = Field(
-        False, description="Allow webhooks to http:// and to private addresses. For tests and closed networks."
+        False,
+        description="Allow webhooks to http:// and to private addresses. For tests and closed networks.",
     )
     upload_max_bytes: int = Field(50_000_000, gt=0)
 

@@ -50,7 +50,9 @@ def columns_of(table: Table, names: Sequence[str], rows: Iterable[Mapping[str, A
     columns: dict[str, list[Any]] = {name: [row[name] for row in rows] for name in names}
     for name in names:
         if isinstance(table.c[name].type, JSON):
-            columns[name] = [None if value is None else json.dumps(value, ensure_ascii=False) for value in columns[name]]
+            columns[name] = [
+                None if value is None else json.dumps(value, ensure_ascii=False) for value in columns[name]
+            ]
     return columns
 
 

@@ -46,7 +46,7 @@ from types import TracebackType
 from typing import BinaryIO, Self
 from urllib.parse import urlencode
 
-import psutil  # type: ignore[import-untyped]  # ships no types
+import psutil
 import structlog
 
 from leadpact.errors import Conflict, LeadpactError, Refused

@@ -53,7 +53,9 @@ async def check_schema(engine: AsyncEngine) -> None:
         raise Refused(
             f"The database's schema ({found}) is newer than this version of Leadpact knows ({wanted}): upgrade Leadpact."
         )
-    raise Refused(f"The database's schema is at {found or 'nothing'}, this version needs {wanted}: run `leadpact migrate`.")
+    raise Refused(
+        f"The database's schema is at {found or 'nothing'}, this version needs {wanted}: run `leadpact migrate`."
+    )
 
 
 def _check_server(connection: Connection) -> None:

@@ -100,7 +100,9 @@ dead_letter = Table(
     Column("body", Text, nullable=False),  # base64 when it is not UTF-8: headers say so
     Column("reason", Text, nullable=False),
     Column("error", Text, nullable=False),
-    Column("set_aside_at", DateTime(timezone=True), nullable=False, server_default=func.statement_timestamp()),
+    Column(
+        "set_aside_at", DateTime(timezone=True), nullable=False, server_default=func.statement_timestamp()
+    ),
     Column("settled_at", DateTime(timezone=True)),
     Column("settled_as", Text),  # "replayed" or "discarded"
     Index("ix_dead_letter_waiting", "set_aside_at", postgresql_where=text("settled_at IS NULL")),

@@ -36,6 +36,8 @@ class PostgresServer:
     async def create_database(self, name: str, *, migrated: bool = True) -> str:
         """Make the database ``name`` (any identifier) and return its URL; empty unless ``migrated``."""
         if migrated and not self._has_template:
+            # Left by a migration that failed: dropped, so that every test names that failure and not its debris.
+            await self.drop_database(TEMPLATE)
             await migrate_database(await self.create_database(TEMPLATE, migrated=False))
             self._has_template = True
         await self._administer(f'CREATE DATABASE "{name}" TEMPLATE {TEMPLATE if migrated else "template1"}')

@@ -36,6 +36,8 @@ class ReceiverZoo:
     connections: int = 0
     bytes_sent: int = 0
     answer: bytes = b""
+    visited: asyncio.Event = field(default_factory=asyncio.Event)
+    _visits: set[asyncio.Task[None]] = field(default_factory=set)
 
     def url(self, path: str, *, host: str | None = None) -> str:
         return f"{self.scheme}://{host or self.host}:{self.port}{path}"
@@ -46,10 +48,9 @@ class ReceiverZoo:
         cls, host: str = "127.0.0.1", *, port: int = 0, tls: ssl.SSLContext | None = None
     ) -> AsyncIterator[ReceiverZoo]:
         zoo = cls(host, scheme="https" if tls else "http")
-        visits: set[asyncio.Task[None]] = set()
 
         def welcome(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            visits.add(asyncio.create_task(zoo._serve(reader, writer)))
+            zoo._visits.add(asyncio.create_task(zoo._serve(reader, writer)))
 
         server = await asyncio.start_server(welcome, host, port, ssl=tls)
         zoo.port = server.sockets[0].getsockname()[1]
@@ -57,9 +58,9 @@ class ReceiverZoo:
             yield zoo
         finally:
             server.close()
-            for visit in visits:
+            for visit in zoo._visits:
                 visit.cancel()
-            await asyncio.gather(*visits, return_exceptions=True)
+            await asyncio.gather(*zoo._visits, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -69,11 +70,16 @@ class ReceiverZoo:
                 while not writer.is_closing():
                     request = await _read_request(reader)
                     self.received.append(request)
+                    self.visited.set()
                     await BEHAVIOURS[request.path](self, writer)
                     await writer.drain()
             finally:
                 writer.close()
                 await writer.wait_closed()
+
+    async def all_gone(self) -> None:
+        """Wait until every caller has closed its connection."""
+        await asyncio.gather(*self._visits)
 
     def send(self, writer: asyncio.StreamWriter, data: bytes) -> None:
         self.bytes_sent += len(data)

@@ -65,7 +65,10 @@ async def test_each_group_sees_everything(carrying: Carrying) -> None:
     await announce(carrying.uow, [fact(new_id(), str(number)) for number in range(20)])
     first, second = Seen(), Seen()
 
-    async with running(carrying.reader("first"), first.apply), running(carrying.reader("second"), second.apply):
+    async with (
+        running(carrying.reader("first"), first.apply),
+        running(carrying.reader("second"), second.apply),
+    ):
         await until(lambda: len(first.reasons) >= 20 and len(second.reasons) >= 20)
 
     assert sorted(first.reasons) == sorted(second.reasons) == sorted(str(number) for number in range(20))
@@ -163,14 +166,20 @@ async def test_a_transaction_that_commits_late_is_not_skipped(carrying: Carrying
             late.emit(fact(new_id(), "late"))
             # One for every shard: wherever the late one belongs, something stands behind it.
             await announce(carrying.uow, [fact(new_id(), "early") for _ in range(200)])
-            await asyncio.sleep(0.3)  # long enough for a reader that looked past the open transaction to do so
+            await asyncio.sleep(
+                0.3
+            )  # long enough for a reader that looked past the open transaction to do so
         await until(lambda: len(seen.reasons) >= 201)
 
     assert Counter(seen.reasons) == {"early": 200, "late": 1}
 
 
-async def test_one_message_that_cannot_be_applied_is_set_aside_and_the_others_are_applied(carrying: Carrying) -> None:
-    await announce(carrying.uow, [fact(new_id(), "bad" if number == 7 else str(number)) for number in range(20)])
+async def test_one_message_that_cannot_be_applied_is_set_aside_and_the_others_are_applied(
+    carrying: Carrying,
+) -> None:
+    await announce(
+        carrying.uow, [fact(new_id(), "bad" if number == 7 else str(number)) for number in range(20)]
+    )
     applied: list[str] = []
 
     async def handle(tx: Transaction, received: Sequence[Received]) -> None:

@@ -43,7 +43,11 @@ async def test_an_event_is_announced_with_its_envelope_when_the_transaction_comm
     (message,) = await announced_messages(database.engine)
 
     assert message.type == "leadpact.sla.cancelled.v1"
-    assert (message.source, message.topic, message.key) == ("/leadpact/sla-timer", "leadpact.sla", str(lead_id))
+    assert (message.source, message.topic, message.key) == (
+        "/leadpact/sla-timer",
+        "leadpact.sla",
+        str(lead_id),
+    )
     assert (message.occurred_at, message.causation_id) == (TUESDAY_MORNING, cause)
 
 
@@ -70,7 +74,9 @@ async def test_a_savepoint_takes_its_announcements_back_and_leaves_the_others(
     assert [event.reason for event in await announced(database.engine, SlaCancelled)] == ["before", "after"]
 
 
-async def test_events_of_one_transaction_keep_their_order_in_the_log(database: Database, uow_for: UowFor) -> None:
+async def test_events_of_one_transaction_keep_their_order_in_the_log(
+    database: Database, uow_for: UowFor
+) -> None:
     reasons = [str(number) for number in range(200)]
     async with uow_for("router").transaction() as tx:
         for reason in reasons:

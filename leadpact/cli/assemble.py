@@ -1,0 +1,171 @@
+"""Put a process together: database, clock, carrier, services, one HTTP server.
+
+This is the one place that knows which real parts are in use. Everything is opened in order and closed in reverse.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import leadpact_ingest.service
+import leadpact_router.service
+import leadpact_sla_timer.service
+import structlog
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
+from prometheus_client import CollectorRegistry
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+import leadpact
+from leadpact.access.endpoints import create_access_router
+from leadpact.access.gatekeeper import DatabaseGatekeeper
+from leadpact.access.scopes import public
+from leadpact.bus.carrier import Carrier
+from leadpact.bus.carriers.kafka import KafkaCarrier
+from leadpact.bus.carriers.postgres import PostgresCarrier
+from leadpact.bus.relay import Relay
+from leadpact.clock import Clock, DatabaseClock
+from leadpact.pact.book import PactBook
+from leadpact.runtime.health import health_router
+from leadpact.runtime.parts import Built, Parts
+from leadpact.runtime.problems import install_problem_handlers
+from leadpact.runtime.service import Loop, http_loop, run_loops, stop_on_signals
+from leadpact.runtime.settings import Settings
+from leadpact.storage.embedded import EmbeddedPostgres
+from leadpact.storage.engine import create_engine, read_database_time
+from leadpact.storage.housekeeping import keep_house
+from leadpact.storage.migrate import check_schema, migrate
+from leadpact.storage.unit_of_work import UnitOfWork
+from leadpact.storage.wake import Wake
+
+log = structlog.get_logger(__name__)
+
+# The services, by the name of their command. A fourth one is a line here.
+SERVICES: Mapping[str, Callable[[Parts], Built]] = {
+    "ingest": leadpact_ingest.service.build,
+    "router": leadpact_router.service.build,
+    "sla-timer": leadpact_sla_timer.service.build,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Foundation:
+    """An open, migrated database and whether it is our own embedded one."""
+
+    engine: AsyncEngine
+    url: str
+    embedded: EmbeddedPostgres | None
+
+
+@asynccontextmanager
+async def open_foundation(settings: Settings, *, application: str) -> AsyncIterator[Foundation]:
+    """The database of the settings, at this version's schema: an embedded one is migrated, another one is only checked."""
+    async with AsyncExitStack() as stack:
+        embedded = None
+        if settings.database_url is None:
+            embedded = await asyncio.to_thread(EmbeddedPostgres.start, settings.data)
+            stack.push_async_callback(asyncio.to_thread, embedded.stop)
+            url = embedded.url
+        else:
+            url = settings.database_url.get_secret_value()
+        engine = create_engine(url, application=application, pool_size=16)
+        stack.push_async_callback(engine.dispose)
+        await (migrate(engine) if embedded else check_schema(engine))
+        yield Foundation(engine, url, embedded)
+
+
+@asynccontextmanager
+async def open_parts(
+    foundation: Foundation, settings: Settings, *, clock: Clock | None = None
+) -> AsyncIterator[tuple[Parts, list[Loop]]]:
+    """The shared parts on a database, and the loops that keep them going. Without ``clock``, the database's own time."""
+    loops: list[Loop] = []
+    wake = Wake()
+    engine = foundation.engine
+    if clock is None:
+        followed = DatabaseClock(lambda: read_database_time(engine))
+        await followed.synchronise()
+        loops.append(Loop("clock", followed.follow))
+        clock = followed
+    core = UnitOfWork(engine, source="core", wake=wake)
+    metrics = CollectorRegistry()
+    carrier: Carrier
+    if settings.kafka_bootstrap:
+        carrier = KafkaCarrier(core, settings, metrics)
+        # Every process runs a relay; a lease lets one of them publish.
+        loops.append(Loop("relay", Relay(core, settings, wake, metrics).run))
+    else:
+        carrier = PostgresCarrier(core, wake)
+    loops.append(Loop("housekeeping", lambda stop: keep_house(core, settings, stop)))
+    yield Parts(settings, engine, clock, wake, carrier, PactBook(), metrics), loops
+
+
+def create_app(parts: Parts, services: Sequence[Built]) -> FastAPI:
+    """One HTTP application with the routes of ``services``, the probes and the doors."""
+    app = FastAPI(
+        title="Leadpact", version=leadpact.__version__, openapi_url=None, docs_url=None, redoc_url=None
+    )
+    install_problem_handlers(app)
+    access = parts.uow("access")
+    app.state.gatekeeper = DatabaseGatekeeper(access, parts.clock)
+    app.include_router(create_access_router(access, parts.clock))
+    for service in services:
+        for router in service.routers:
+            app.include_router(router)
+
+    async def database() -> None:
+        async with parts.engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    checks = {"database": database}
+    for service in services:
+        checks |= service.ready_checks
+    app.include_router(health_router(checks, parts.metrics, metrics_public=parts.settings.metrics_public))
+
+    @app.get(
+        "/openapi.json",
+        include_in_schema=False,
+        dependencies=[public("it describes the doors, not what is behind")],
+    )
+    async def openapi() -> JSONResponse:
+        return JSONResponse(app.openapi())
+
+    return app
+
+
+async def run_services(
+    names: Sequence[str],
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    prepare: Callable[[Parts], Awaitable[None]] | None = None,
+    on_ready: Callable[[Foundation, Parts, int], None] | None = None,
+) -> None:
+    """Run the named services in this process until SIGTERM or SIGINT.
+
+    ``prepare`` runs once before anything is served; ``on_ready`` is told the port once requests are answered.
+    """
+    stop = asyncio.Event()
+    stop_on_signals(stop)
+    application = names[0] if len(names) == 1 else "up"
+    async with AsyncExitStack() as stack:
+        foundation = await stack.enter_async_context(open_foundation(settings, application=application))
+        parts, loops = await stack.enter_async_context(open_parts(foundation, settings, clock=clock))
+        if prepare is not None:
+            await prepare(parts)
+        services = [SERVICES[name](parts) for name in names]
+        for service in services:
+            for close in service.on_stop:
+                stack.push_async_callback(close)
+            loops.extend(service.loops)
+        server = http_loop(
+            create_app(parts, services),
+            host=settings.host,
+            port=settings.port,
+            on_ready=(lambda port: on_ready(foundation, parts, port)) if on_ready else None,
+        )
+        await run_loops([*loops, server], stop, drain_seconds=settings.drain_seconds)

@@ -1,0 +1,72 @@
+"""The `leadpact` command. Data goes to standard output, progress and errors to standard error."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import typer
+
+import leadpact
+from leadpact.cli import exit_codes
+from leadpact.errors import LeadpactError, NotFound, Refused
+
+# One line per group of commands: name and module. Each module has a Typer application `app`.
+GROUPS = {
+    "pact": "leadpact.cli.pact",
+    "calendar": "leadpact.cli.calendar",
+    "reps": "leadpact.cli.reps",
+    "accounts": "leadpact.cli.accounts",
+    "tokens": "leadpact.cli.tokens",
+}
+# Single commands, each a function of the module.
+COMMANDS = {
+    "up": "leadpact.cli.run",
+    "ingest": "leadpact.cli.run",
+    "router": "leadpact.cli.run",
+    "sla-timer": "leadpact.cli.run",
+    "migrate": "leadpact.cli.run",
+    "demo": "leadpact.cli.demo",
+    "healthcheck": "leadpact.cli.run",
+}
+
+app = typer.Typer(
+    name="leadpact",
+    help="The sales-marketing agreement as running software.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback(invoke_without_command=True)
+def root(version: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
+    """The sales-marketing agreement as running software."""
+    if version:
+        print(leadpact.__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; an expected error is one clear sentence and an exit code, never a traceback."""
+    for name, module in GROUPS.items():
+        app.add_typer(import_module(module).app, name=name)
+    for name, module in COMMANDS.items():
+        app.command(name)(getattr(import_module(module), name.replace("-", "_")))
+    try:
+        app()
+    except NotFound as error:
+        sys.exit(_say(error, exit_codes.NOT_FOUND))
+    except LeadpactError as error:
+        sys.exit(_say(error, exit_codes.ERROR))
+
+
+def _say(error: LeadpactError, code: int) -> int:
+    print(f"leadpact: {error}", file=sys.stderr)
+    if isinstance(error, Refused):
+        for fault in error.faults:
+            print(f"  {fault.where}: {fault.what}{f' ({fault.fix})' if fault.fix else ''}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    main()

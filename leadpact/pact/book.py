@@ -1,0 +1,75 @@
+"""Keep every version of the pact that was ever applied, and hand out the one in force.
+
+A version is immutable. Consumers ask for the current one in each of their transactions: a new version is in force from the next batch
+on, without a restart. Reading it costs one index look-up; the text is parsed once per version and process.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import text
+
+from leadpact.errors import NotFound, Transient
+from leadpact.pact.model import Pact
+from leadpact.pact.read import parse_pact
+from leadpact.storage.unit_of_work import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedPact:
+    """A pact with the number under which it is in force."""
+
+    version: int
+    pact: Pact
+
+
+class NoPactYet(Transient):
+    """Nothing has been applied: events wait until a pact is."""
+
+
+class PactBook:
+    """Applied pacts, parsed once."""
+
+    def __init__(self) -> None:
+        self._parsed: dict[int, AppliedPact] = {}
+
+    async def current(self, tx: Transaction) -> AppliedPact:
+        """The version in force. Raises ``NoPactYet`` if none was ever applied."""
+        version = (await tx.execute(text("SELECT max(version) FROM pact_version"))).scalar()
+        if version is None:
+            raise NoPactYet("no pact has been applied yet: run `leadpact pact apply FILE`")
+        return await self.at(tx, version)
+
+    async def at(self, tx: Transaction, version: int) -> AppliedPact:
+        """One particular version. Raises ``NotFound``."""
+        if version not in self._parsed:
+            found = await tx.execute(text("SELECT text FROM pact_version WHERE version = :version"), {"version": version})
+            source = found.scalar()
+            if source is None:
+                raise NotFound(f"There is no pact version {version}")
+            self._parsed[version] = AppliedPact(version, parse_pact(source, name=f"pact version {version}"))
+        return self._parsed[version]
+
+    async def apply(self, tx: Transaction, source: str, *, applied_by: str) -> tuple[AppliedPact, bool]:
+        """Store ``source`` as the next version; False beside it if it already is the one in force.
+
+        Raises ``PactErrors`` for a file with mistakes: then nothing is stored.
+        """
+        pact = parse_pact(source, name="pact")
+        # Two who apply at once take turns, so that numbers have no gaps and the unchanged check sees the other's version.
+        await tx.execute(text("SELECT pg_advisory_xact_lock(hashtext('leadpact pact apply'))"))
+        row = (
+            await tx.execute(text("SELECT version, fingerprint FROM pact_version ORDER BY version DESC LIMIT 1"))
+        ).first()
+        if row is not None and row.fingerprint == pact.fingerprint:
+            return AppliedPact(row.version, pact), False
+        applied = AppliedPact(row.version + 1 if row else 1, pact)
+        await tx.execute(
+            text(
+                "INSERT INTO pact_version (version, fingerprint, text, applied_by) VALUES (:version, :fingerprint, :text, :by)"
+            ),
+            {"version": applied.version, "fingerprint": pact.fingerprint, "text": source, "by": applied_by},
+        )
+        self._parsed[applied.version] = applied
+        return applied, True

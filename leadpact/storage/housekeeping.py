@@ -1,0 +1,54 @@
+"""Forget what nobody will ask for again: log rows that every reader has passed, ids that cannot come back."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Protocol
+
+from sqlalchemy import text
+
+from leadpact.clock import wait_for
+from leadpact.errors import Transient
+from leadpact.ids import first_id_at
+from leadpact.storage.inbox import prune_inbox
+from leadpact.storage.outbox import prune
+from leadpact.storage.unit_of_work import UnitOfWork
+
+_PAUSE_SECONDS = 60.0
+_CONSUMERS = text("SELECT consumer FROM log_cursor UNION SELECT consumer FROM kafka_offset")
+
+
+class Retention(Protocol):
+    """How long things are kept."""
+
+    @property
+    def log_retention_hours(self) -> float: ...
+    @property
+    def inbox_retention_hours(self) -> float: ...
+
+
+async def prune_once(uow: UnitOfWork, retention: Retention) -> bool:
+    """Delete one bounded batch of each; True if there is probably more. Of several processes one does it at a time."""
+    async with uow.transaction() as tx:
+        locked = await tx.execute(text("SELECT pg_try_advisory_xact_lock(hashtext('leadpact housekeeping'))"))
+        if not locked.scalar_one():
+            return False
+        # Rows are dated by the database's own clock, so its clock judges their age, also where the product's is scaled.
+        now = (await tx.execute(text("SELECT statement_timestamp()"))).scalar_one()
+        logged_before = now - timedelta(hours=retention.log_retention_hours)
+        deleted = await prune(tx.connection, logged_before=logged_before)
+        forgotten = first_id_at(now - timedelta(hours=retention.inbox_retention_hours))
+        for (consumer,) in (await tx.execute(_CONSUMERS)).all():
+            deleted += await prune_inbox(tx, consumer, forgotten)
+    return deleted > 0
+
+
+async def keep_house(uow: UnitOfWork, retention: Retention, stop: asyncio.Event) -> None:
+    """Prune every minute until the stop; a passing fault waits for the next round."""
+    while not await wait_for(stop, _PAUSE_SECONDS):
+        try:
+            while not stop.is_set() and await prune_once(uow, retention):
+                pass
+        except Transient:
+            continue
