@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 from fastapi import Depends, Request
 
@@ -72,3 +72,11 @@ def require(scope: Scope) -> Any:
 def public(reason: str) -> Any:
     """``dependencies=[public("the form door")]``: anybody may call this route, because ``reason``."""
     return Depends(OpenDoor(reason))
+
+
+# For endpoints that need to know who asks: ``async def make(caller: AdminCaller)``. They stand at module level because FastAPI
+# resolves annotations there.
+IngestCaller = Annotated[Caller, require(Scope.INGEST)]
+ReadCaller = Annotated[Caller, require(Scope.READ)]
+WorkCaller = Annotated[Caller, require(Scope.WORK)]
+AdminCaller = Annotated[Caller, require(Scope.ADMIN)]

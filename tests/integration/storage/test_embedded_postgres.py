@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil  # type: ignore[import-untyped]  # ships no types
+import psutil
 import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
