@@ -1,0 +1,166 @@
+"""Read the short phrases a pact is written in: `500 per month`, `45 EUR`, `14 days`, `80%`, a local time with its zone.
+
+Each becomes a value that prints as it is written, so that a pact read, dumped and read again is the same pact.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Annotated, Literal, cast
+from zoneinfo import ZoneInfo
+
+from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
+
+from leadpact.domain.business_duration import BusinessDuration, WallDuration, parse_duration
+from leadpact.pact.base import mistake
+
+Duration = BusinessDuration | WallDuration
+"""How long something may take, in working time or in wall time."""
+
+_CAP = r"([1-9]\d{0,8}) per (day|week|month)"
+_MONEY = r"(\d{1,9}(?:\.\d{1,2})?) ([A-Z]{3})"
+_HALF_LIFE = r"([1-9]\d{0,3}) (hour|day|week)s?"
+_PERCENT = r"([1-9]\d?)%"
+_LOCAL_TIME = r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d) ([A-Za-z][\w+-]*(?:/[\w+-]+)*)"
+
+
+def _groups(pattern: str, found: object) -> tuple[str, ...] | None:
+    match = re.fullmatch(pattern, found.strip(), re.ASCII) if isinstance(found, str) else None
+    return match.groups() if match else None
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """At most ``count`` leads in each calendar day, week or month."""
+
+    count: int
+    per: Literal["day", "week", "month"]
+
+    def __str__(self) -> str:
+        return f"{self.count} per {self.per}"
+
+
+def _read_cap(found: object) -> Cap:
+    groups = _groups(_CAP, found)
+    if groups is None:
+        raise mistake('a cap such as "500 per month", by day, week or month')
+    return Cap(int(groups[0]), cast("Literal['day', 'week', 'month']", groups[1]))
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """An amount with its ISO 4217 currency."""
+
+    amount: Decimal
+    currency: str
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.currency}"
+
+
+def _read_money(found: object) -> Money:
+    groups = _groups(_MONEY, found)
+    if groups is None:
+        raise mistake('an amount with its currency, such as "45 EUR"')
+    return Money(Decimal(groups[0]), groups[1])
+
+
+def _read_half_life(found: object) -> timedelta:
+    groups = _groups(_HALF_LIFE, found)
+    if groups is None:
+        raise mistake('a length of wall time in hours, days or weeks, such as "14 days"')
+    return timedelta(**{f"{groups[1]}s": int(groups[0])})
+
+
+def _print_half_life(span: timedelta) -> str:
+    hours = span // timedelta(hours=1)
+    return f"{hours} hours" if hours % 24 else f"{hours // 24} days"
+
+
+def _read_duration(found: object) -> Duration:
+    expected = 'a length of time such as "2 business hours", "1 business day" or "24 hours"'
+    if not isinstance(found, str):
+        raise mistake(expected)
+    try:
+        return parse_duration(found)
+    except ValueError as error:
+        raise mistake(expected, reason=str(error)) from error
+    except OverflowError as error:
+        raise mistake(expected, reason="this is longer than a calendar reaches") from error
+
+
+def _read_percent(found: object) -> int:
+    groups = _groups(_PERCENT, found)
+    if groups is None:
+        raise mistake("a share from 1% to 99%")
+    return int(groups[0])
+
+
+def _print_percent(percent: int) -> str:
+    return f"{percent}%"
+
+
+def _read_local_time(found: object) -> datetime:
+    groups = _groups(_LOCAL_TIME, found)
+    if groups is None:
+        raise mistake('a local time with its zone, such as "2026-04-24T18:00 Europe/Berlin"')
+    try:
+        zone = ZoneInfo(groups[1])
+    except (KeyError, ValueError, OSError) as error:  # unknown, or the name of a folder of zones
+        raise mistake('a time zone of the IANA list, such as "Europe/Berlin"') from error
+    try:
+        local = datetime.fromisoformat(groups[0]).replace(tzinfo=zone)
+    except ValueError as error:
+        raise mistake("a date and a time of day that exist") from error
+    if local.astimezone(UTC).astimezone(local.tzinfo).replace(tzinfo=None) != local.replace(tzinfo=None):
+        raise mistake("a time that exists: the clocks skip this hour when summer time begins")
+    return local
+
+
+def _print_local_time(local: datetime) -> str:
+    return f"{local:%Y-%m-%dT%H:%M} {local.tzinfo}"
+
+
+CapText = Annotated[
+    Cap,
+    PlainValidator(_read_cap),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": f"^{_CAP}$", "examples": ["500 per month"]}),
+]
+MoneyText = Annotated[
+    Money,
+    PlainValidator(_read_money),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": f"^{_MONEY}$", "examples": ["45 EUR"]}),
+]
+DurationText = Annotated[
+    Duration,
+    PlainValidator(_read_duration),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "examples": ["2 business hours", "1 business day", "24 hours"]}),
+]
+HalfLifeText = Annotated[
+    timedelta,
+    PlainValidator(_read_half_life),
+    PlainSerializer(_print_half_life, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": f"^{_HALF_LIFE}$", "examples": ["14 days"]}),
+]
+"""Wall time: interest cools on Sundays too."""
+PercentText = Annotated[
+    int,
+    PlainValidator(_read_percent),
+    PlainSerializer(_print_percent, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": f"^{_PERCENT}$", "examples": ["80%"]}),
+]
+LocalTimeText = Annotated[
+    datetime,
+    PlainValidator(_read_local_time),
+    PlainSerializer(_print_local_time, return_type=str),
+    WithJsonSchema(
+        {"type": "string", "pattern": f"^{_LOCAL_TIME}$", "examples": ["2026-04-24T18:00 Europe/Berlin"]}
+    ),
+]
+"""An aware moment; of an hour that comes twice, the first."""

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from leadpact.pact.phrases import CapText, DurationText, HalfLifeText, LocalTimeText, MoneyText, PercentText
+
+
+@pytest.mark.parametrize(
+    ("phrase", "text"),
+    [
+        (CapText, "500 per month"),
+        (CapText, "1 per day"),
+        (MoneyText, "45 EUR"),
+        (MoneyText, "0.50 USD"),
+        (HalfLifeText, "36 hours"),
+        (HalfLifeText, "14 days"),
+        (PercentText, "80%"),
+        (LocalTimeText, "2026-04-24T18:00 Europe/Berlin"),
+        (LocalTimeText, "2026-01-01T00:00 UTC"),
+        (LocalTimeText, "2026-07-01T09:30 America/Argentina/Buenos_Aires"),
+        (DurationText, "2 business hours"),
+        (DurationText, "24 hours"),
+    ],
+)
+def test_a_phrase_prints_as_it_is_written(phrase: Any, text: str) -> None:
+    adapter = TypeAdapter[Any](phrase)
+    assert adapter.dump_python(adapter.validate_python(text), mode="json") == text
+
+
+@pytest.mark.parametrize(("text", "span"), [("2 weeks", timedelta(days=14)), ("1 hour", timedelta(hours=1))])
+def test_a_half_life_is_wall_time(text: str, span: timedelta) -> None:
+    assert TypeAdapter(HalfLifeText).validate_python(text) == span
+
+
+def test_of_an_hour_that_comes_twice_the_first_is_meant() -> None:
+    twice = TypeAdapter(LocalTimeText).validate_python("2026-10-25T02:30 Europe/Berlin")
+    assert twice.astimezone(UTC) == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("phrase", "found"),
+    [
+        (CapText, 500),
+        (CapText, "-1 per day"),
+        (CapText, "500 per year"),
+        (CapText, "٥ per day"),
+        (MoneyText, "45"),
+        (MoneyText, "45.123 EUR"),
+        (MoneyText, "-45 EUR"),
+        (HalfLifeText, "0 days"),
+        (HalfLifeText, "a fortnight"),
+        (PercentText, "0%"),
+        (PercentText, "100%"),
+        (PercentText, 80),
+        (LocalTimeText, "2026-04-31T18:00 Europe/Berlin"),
+        (LocalTimeText, "2026-04-24T18:00 Europe"),
+        (LocalTimeText, "2026-04-24T18:00 ../etc/passwd"),
+        (LocalTimeText, "2026-04-24T18:00+02:00"),
+        (DurationText, "1 day"),
+        (DurationText, 2),
+        (DurationText, "soon"),
+    ],
+)
+def test_a_phrase_that_could_mean_something_else_is_refused(phrase: Any, found: object) -> None:
+    with pytest.raises(ValidationError, match="expected "):
+        TypeAdapter[Any](phrase).validate_python(found)
