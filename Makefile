@@ -1,4 +1,4 @@
-# Everything runs out of .venv, which `make setup` builds from the hashed lock file.
+# Everything runs out of .venv, which `make setup` builds from a hashed lock file.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -20,10 +20,10 @@ help: ## List the targets
 
 setup: $(VENV)/.ready ## Build .venv from the lock file
 
-$(VENV)/.ready: requirements.lock pyproject.toml
+$(VENV)/.ready: requirements-dev.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Leadpact needs Python 3.11 or newer; none was found. Name one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "That Python cannot make virtual environments (on Debian: the python3-venv package)." >&2; exit 1; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -58,8 +58,12 @@ chaos: setup ## Kill services, PostgreSQL and the broker under load: make chaos 
 bench: setup ## Throughput and latency beside the named baselines, as ratios
 	$(BIN)/python -m bench $(ARGS)
 
-lock: ## Renew requirements.lock from pyproject.toml (needs uv)
-	uv pip compile --universal --generate-hashes --python-version 3.11 --extra dev --no-header --quiet pyproject.toml -o requirements.lock
+COMPILE = uv pip compile --universal --generate-hashes --python-version 3.11 --no-header --quiet
+
+lock: ## Renew the lock files from pyproject.toml (needs uv)
+	$(COMPILE) --extra dev pyproject.toml -o requirements-dev.lock
+	$(COMPILE) -c requirements-dev.lock pyproject.toml -o requirements.lock
+	echo "hatchling>=1.27" | $(COMPILE) -c requirements-dev.lock - -o deploy/build.lock
 
 clean: ## Remove what the targets made
 	rm -rf $(VENV) leadpact-data .mypy_cache .ruff_cache .pytest_cache .hypothesis
