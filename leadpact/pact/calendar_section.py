@@ -1,4 +1,4 @@
-"""Read a calendar of the pact: weekly hours, public holidays by country, closed days and days with hours of their own.
+"""Read a calendar of the pact: weekly hours, public holidays, closed days and days with hours of their own.
 
     timezone: Europe/Berlin
     hours: {mon-thu: "09:00-12:30 13:30-18:00", fri: "09:00-16:00"}
@@ -6,9 +6,10 @@
     closed: [2026-12-24, {from: 2026-12-28, to: 2026-12-31}]
     exceptions: {2026-12-23: "09:00-12:00"}
 
-`hours: always` is around the clock. An interval that ends before it starts ends on the next day. `minus` takes holidays away
-and `plus` adds some, by date or by name; names are those of the `holidays` package, in the country's language or in English. A name
-stands for the holiday and for the day off given instead of it ("Christmas Day (observed)").
+`hours: always` is around the clock. An interval that ends before it starts ends on the next day. `minus`
+takes holidays away and `plus` adds some, by date or by name; names are those of the `holidays` package, in
+the country's language or in English. A name stands for the holiday and for the day off given instead of it
+("Christmas Day (observed)").
 """
 
 import re
@@ -36,7 +37,7 @@ _YEARS_WITH_NAMES = range(2020, 2031)
 
 
 def weekdays(words: str) -> tuple[int, ...]:
-    """The weekdays (0 is Monday) that `mon`, `mon-thu`, `sat,sun` or `every day` mean; `fri-mon` runs over Sunday."""
+    """The weekdays (0 is Monday) that `mon`, `mon-thu`, `sat,sun`, `fri-mon` or `every day` mean."""
     if words == _EVERY_DAY:
         return tuple(range(7))
     days = [day for part in words.split(",") for day in _from_to(part.strip())]

@@ -1,8 +1,9 @@
 """Answer a calendar's questions by looking at one second after the other.
 
-A second opinion on business time that shares no code and no idea with the real one: no tables, no transitions, no
-arithmetic on spans. It asks what a clock on the wall shows, looks up which shift that falls into, and counts. Slow on
-purpose. `step_seconds` may be 60 where every edge, the zone's included, falls on a whole minute.
+A second opinion on business time that shares no code and no idea with the real one: no tables, no
+transitions, no arithmetic on spans. It asks what a clock on the wall shows, looks up which shift that falls
+into, and counts. Slow on purpose. `step_seconds` may be 60 where every edge, the zone's included, falls on a
+whole minute.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -16,7 +17,7 @@ Pauses = Sequence[tuple[datetime, datetime]]
 
 @dataclass(frozen=True)
 class SecondStepper:
-    """Hours as a person would read them off the door: shifts in seconds since midnight, by weekday and by date."""
+    """Hours as one reads them off the door: shifts in seconds since midnight, by weekday and by date."""
 
     timezone: str
     weekly: Mapping[int, Sequence[Shift]]

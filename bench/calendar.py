@@ -1,0 +1,128 @@
+"""Compare business time with the `businesstimedelta` package: same calendar, same 2,000 questions, same run.
+
+    python -m bench.calendar
+
+Prints the ratio of the times for `add` and for `between`, how often both give the same answer, and that a
+question over five years costs what one over a day does.
+"""
+
+import datetime as dt
+from collections.abc import Callable
+from functools import partial
+from random import Random
+from time import perf_counter
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+import businesstimedelta  # type: ignore[import-untyped]  # ships no types
+import pytz  # type: ignore[import-untyped]  # the only zones that businesstimedelta understands
+
+from leadpact.domain.working_calendar import WorkingCalendar
+from leadpact.pact.calendar_section import CalendarSection
+
+ZONE = "Europe/Berlin"
+QUESTIONS = 2_000
+YEARS = range(2024, 2030)
+OFFICE = CalendarSection.model_validate(
+    {
+        "timezone": ZONE,
+        "hours": {"mon-fri": "09:00-12:00 13:00-18:00"},
+        "holidays": {"country": "DE", "subdivision": "BE"},
+    }
+)
+
+Instants = list[tuple[dt.datetime, dt.timedelta]]
+Answers = TypeVar("Answers")
+
+
+def main() -> None:
+    """Run everything and print it."""
+    ours, theirs = OFFICE.build(), their_rules()
+    random = Random(20_261_123)
+    adds = questions(random, at_most=dt.timedelta(hours=40))
+    spans = questions(random, at_most=dt.timedelta(days=30))
+
+    our_dues, our_add = timed(lambda: [ours.add(start, amount) for start, amount in adds])
+    their_dues, their_add = timed(lambda: [add_theirs(theirs, start, amount) for start, amount in adds])
+    report("add, 1 s to 40 h of working time", our_add, their_add, our_dues, their_dues)
+
+    our_times, our_between = timed(lambda: [ours.between(a, a + span) for a, span in spans])
+    their_times, their_between = timed(lambda: [difference(theirs, a, a + span) for a, span in spans])
+    report("between, 1 s to 30 days apart", our_between, their_between, our_times, their_times)
+
+    cost_of_spans(ours)
+    cost_of_making()
+
+
+def their_rules() -> Any:
+    """The same calendar in their words."""
+    zone = pytz.timezone(ZONE)
+    days_off = {day for year in YEARS for day in OFFICE.holidays_in(year)}
+    return businesstimedelta.Rules(
+        [
+            businesstimedelta.WorkDayRule(dt.time(9), dt.time(18), [0, 1, 2, 3, 4], tz=zone),
+            businesstimedelta.LunchTimeRule(dt.time(12), dt.time(13), [0, 1, 2, 3, 4], tz=zone),
+            businesstimedelta.HolidayRule(days_off, tz=zone),
+        ]
+    )
+
+
+def questions(random: Random, at_most: dt.timedelta) -> Instants:
+    """Random starts in 2025 to 2027, to the second, and random lengths."""
+    first = dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
+    seconds = 3 * 365 * 86_400
+    longest = int(at_most.total_seconds())
+    return [
+        (
+            first + dt.timedelta(seconds=random.randrange(seconds)),
+            dt.timedelta(seconds=random.randint(1, longest)),
+        )
+        for _ in range(QUESTIONS)
+    ]
+
+
+def add_theirs(rules: Any, start: dt.datetime, amount: dt.timedelta) -> dt.datetime:
+    due: dt.datetime = start + businesstimedelta.BusinessTimeDelta(rules, timedelta=amount)
+    return due
+
+
+def difference(rules: Any, a: dt.datetime, b: dt.datetime) -> dt.timedelta:
+    length: dt.timedelta = rules.difference(a, b).timedelta
+    return length
+
+
+def timed(work: Callable[[], Answers]) -> tuple[Answers, float]:
+    started = perf_counter()
+    answers = work()
+    return answers, perf_counter() - started
+
+
+def report(what: str, ours_s: float, theirs_s: float, ours: list[Any], theirs: list[Any]) -> None:
+    same = sum(one == other for one, other in zip(ours, theirs, strict=True))
+    print(f"{what}: {QUESTIONS} questions")
+    print(f"  leadpact          {ours_s / QUESTIONS * 1e6:10.2f} µs each")
+    print(f"  businesstimedelta {theirs_s / QUESTIONS * 1e6:10.2f} µs each")
+    print(f"  ratio             {theirs_s / ours_s:10.0f}   (same answer: {same} of {QUESTIONS})")
+
+
+def cost_of_spans(calendar: WorkingCalendar) -> None:
+    start = dt.datetime(2024, 3, 1, 10, tzinfo=ZoneInfo(ZONE))
+    print("between, by span")
+    for name, days in (("1 day", 1), ("90 days", 90), ("5 years", 5 * 365)):
+        end = start + dt.timedelta(days=days)
+        calendar.between(start, end)  # works out the years
+        _, seconds = timed(partial(repeatedly, calendar, start, end))
+        print(f"  {name:17} {seconds / 10_000 * 1e6:10.2f} µs")
+
+
+def repeatedly(calendar: WorkingCalendar, a: dt.datetime, b: dt.datetime) -> list[dt.timedelta]:
+    return [calendar.between(a, b) for _ in range(10_000)]
+
+
+def cost_of_making() -> None:
+    _, seconds = timed(lambda: CalendarSection.model_validate(OFFICE.model_dump(by_alias=True)).build())
+    print(f"making a calendar with holidays: {seconds * 1e3:.1f} ms, once")
+
+
+if __name__ == "__main__":
+    main()

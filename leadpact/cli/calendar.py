@@ -1,0 +1,343 @@
+"""Ask a working calendar at the terminal: is it open, when is something due, how much time was that.
+
+One question is answered in a sentence, or with `--json` as one object; `--batch` reads questions as JSON
+lines and answers each in a line. Times without an offset are local to the calendar.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, available_timezones
+
+import typer
+from pydantic import ValidationError
+
+from leadpact.cli import calendar_picture, exit_codes
+from leadpact.cli.calendar_words import at_in_zones, days_between, how_used
+from leadpact.domain.business_duration import BusinessDuration, parse_duration, say
+from leadpact.domain.working_calendar import Pause, WorkingCalendar
+from leadpact.errors import NotFound, Refused
+from leadpact.pact.calendar_section import CalendarSection
+from leadpact.pact.explain import report_invalid
+from leadpact.pact.problem import PactErrors
+from leadpact.pact.read import read_pact, read_source
+from leadpact.pact.words import nearest, one_of
+from leadpact.pact.yaml_tree import read_yaml
+
+app = typer.Typer(help="Working calendars: show one, ask it when something is due.", no_args_is_help=True)
+
+PactFile = Annotated[
+    Path | None, typer.Option("--pact", help="A pact file; name the calendar with --calendar.")
+]
+CalendarName = Annotated[str | None, typer.Option("--calendar", help="The calendar's name in the pact.")]
+CalendarFile = Annotated[
+    Path | None, typer.Option("--file", help="A YAML file that holds one calendar alone.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Answer as one JSON object.")]
+Batch = Annotated[
+    Path | None, typer.Option("--batch", help="Questions as JSON lines, from a file or - for standard input.")
+]
+Zones = Annotated[list[str] | None, typer.Option("--in", help="Also say it in this time zone; repeatable.")]
+Pauses = Annotated[
+    list[str] | None, typer.Option("--pause", help='The clock stands still: "from/to"; repeatable.')
+]
+At = Annotated[str | None, typer.Argument(help='A time such as "2026-11-20 16:30".', show_default=False)]
+Words = Annotated[
+    str | None, typer.Argument(help='"2 business hours", "1 business day", "24 hours".', show_default=False)
+]
+
+Question = Mapping[str, Any]
+Answer = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Named:
+    """A calendar and what it is called."""
+
+    name: str
+    section: CalendarSection
+
+    @property
+    def working(self) -> WorkingCalendar:
+        return self.section.build()
+
+    def instant(self, text: object) -> datetime:
+        """A time as it is written; without an offset it is local to the calendar."""
+        try:
+            at = datetime.fromisoformat(str(text).strip())
+        except ValueError:
+            raise Refused(
+                f'{str(text)!r} is not a time such as "2026-11-20 16:30" or "2026-11-20T15:30Z"'
+            ) from None
+        return at if at.tzinfo else at.replace(tzinfo=ZoneInfo(self.section.timezone))
+
+    def local(self, at: datetime) -> str:
+        return at.astimezone(ZoneInfo(self.section.timezone)).isoformat()
+
+    def pauses(self, question: Question) -> list[Pause]:
+        """The pauses of a question: pairs of times, or texts "from/to"."""
+        found = []
+        for pause in question.get("pauses") or ():
+            edges = pause.split("/") if isinstance(pause, str) else pause
+            if not isinstance(edges, list | tuple) or len(edges) != 2:
+                raise Refused(f'a pause is two times, "from/to", not {pause!r}')
+            found.append((self.instant(edges[0]), self.instant(edges[1])))
+        return found
+
+
+@app.command()
+def show(
+    pact: PactFile = None,
+    calendar: CalendarName = None,
+    file: CalendarFile = None,
+    year: Annotated[
+        int | None, typer.Option("--year", min=1970, max=2199, help="Default: this year.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Draw a calendar as a week and as a year with its holidays."""
+    found = _find(pact, calendar, file)
+    year = year or _now().year
+    if as_json:
+        _print_json(_described(found, year))
+        return
+    lines = [
+        calendar_picture.heading(found.name, found.section),
+        "",
+        *calendar_picture.week(found.section),
+        "",
+        *calendar_picture.year(found.section, year),
+    ]
+    typer.echo("\n".join(lines))
+
+
+@app.command("open")
+def is_open(
+    at: At = None,
+    pact: PactFile = None,
+    calendar: CalendarName = None,
+    file: CalendarFile = None,
+    batch: Batch = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say whether a calendar is open at a time (default: now), and when that changes."""
+    found = _find(pact, calendar, file)
+    if batch:
+        raise typer.Exit(_answer_batch(batch, found, answer_open))
+    answer = _answered(answer_open, found, {"at": at or _now().isoformat()})
+    _print_json(answer) if as_json else typer.echo(_open_sentence(found, answer))
+
+
+@app.command()
+def add(
+    start: At = None,
+    duration: Words = None,
+    pact: PactFile = None,
+    calendar: CalendarName = None,
+    file: CalendarFile = None,
+    pause: Pauses = None,
+    also_in: Zones = None,
+    batch: Batch = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say when something is due: START plus DURATION."""
+    found = _find(pact, calendar, file)
+    if batch:
+        raise typer.Exit(_answer_batch(batch, found, answer_add))
+    question = {"start": start, "duration": duration, "pauses": pause}
+    answer = _answered(answer_add, found, question)
+    _print_json(answer) if as_json else typer.echo(_due_sentence(found, question, answer, _zones(also_in)))
+
+
+@app.command()
+def between(
+    from_: At = None,
+    to: At = None,
+    pact: PactFile = None,
+    calendar: CalendarName = None,
+    file: CalendarFile = None,
+    pause: Pauses = None,
+    batch: Batch = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say how much working time lies between two times: FROM and TO."""
+    found = _find(pact, calendar, file)
+    if batch:
+        raise typer.Exit(_answer_batch(batch, found, answer_between))
+    question = {"from": from_, "to": to, "pauses": pause}
+    answer = _answered(answer_between, found, question)
+    _print_json(answer) if as_json else typer.echo(_between_sentence(found, question))
+
+
+def answer_open(calendar: Named, question: Question) -> Answer:
+    """Of `at`: is it open, and when does that change."""
+    at = calendar.instant(_asked(question, "at"))
+    open_now = calendar.working.is_open(at)
+    changes = _next_close(calendar.working, at) if open_now else calendar.working.next_open(at)
+    said = "closes_at" if open_now else "opens_at"
+    return {"open": open_now, said: changes and calendar.local(changes)}
+
+
+def answer_add(calendar: Named, question: Question) -> Answer:
+    """Of `start`, `duration` and `pauses`: `due_at`, in UTC and on the calendar's clock."""
+    start, duration = (
+        calendar.instant(_asked(question, "start")),
+        parse_duration(str(_asked(question, "duration"))),
+    )
+    due = duration.due(start, calendar.working, pauses=calendar.pauses(question))
+    return {"due_at": due.isoformat(), "local": calendar.local(due)}
+
+
+def answer_between(calendar: Named, question: Question) -> Answer:
+    """Of `from`, `to` and `pauses`: `business_seconds`."""
+    a, b = calendar.instant(_asked(question, "from")), calendar.instant(_asked(question, "to"))
+    return {
+        "business_seconds": calendar.working.between(a, b, pauses=calendar.pauses(question)).total_seconds()
+    }
+
+
+def _find(pact: Path | None, name: str | None, file: Path | None) -> Named:
+    if (pact is None) == (file is None):
+        raise Refused("say which calendar: --pact FILE --calendar NAME, or --file CALENDAR.yaml")
+    try:
+        return _alone_in(file) if file else _in_pact(pact, name)
+    except OSError as error:
+        raise NotFound(f"{error.filename}: {error.strerror}") from error
+
+
+def _in_pact(pact: Path | None, name: str | None) -> Named:
+    calendars = read_pact(pact or "").calendars
+    if name is None and len(calendars) == 1:
+        name = next(iter(calendars))
+    if name is None:
+        raise Refused(f"this pact has several calendars; name one with --calendar: {one_of(calendars)}")
+    if name not in calendars:
+        meant = nearest(name, calendars)
+        hint = f"; did you mean {meant!r}?" if meant else ""
+        raise NotFound(f"this pact has no calendar {name!r}, only {one_of(calendars)}{hint}")
+    return Named(name, calendars[name])
+
+
+def _alone_in(file: Path) -> Named:
+    tree = read_yaml(read_source(file), str(file))
+    try:
+        section = CalendarSection.model_validate(tree.data)
+    except ValidationError as error:
+        report_invalid(tree, error)
+        raise PactErrors(tree.problems) from error
+    if tree.problems:
+        raise PactErrors(tree.problems)
+    return Named(file.stem, section)
+
+
+def _answered(answer: Callable[[Named, Question], Answer], calendar: Named, question: Question) -> Answer:
+    """The answer, or Refused where the domain says ValueError."""
+    try:
+        return answer(calendar, question)
+    except ValueError as error:
+        raise Refused(str(error)) from error
+
+
+def _answer_batch(batch: Path, calendar: Named, answer: Callable[[Named, Question], Answer]) -> int:
+    """Answer every line; one that cannot be answered says why, and the exit code tells that there was one."""
+    code = exit_codes.OK
+    with sys.stdin if str(batch) == "-" else batch.open(encoding="utf-8") as lines:
+        for line in lines:
+            if line.strip():
+                answered = _answer_line(line, calendar, answer)
+                code = exit_codes.ERROR if "error" in answered else code
+                _print_json(answered)
+    return code
+
+
+def _answer_line(line: str, calendar: Named, answer: Callable[[Named, Question], Answer]) -> Answer:
+    try:
+        question = json.loads(line)
+    except ValueError as error:
+        return {"error": f"not JSON: {error}", "line": line.strip()}
+    if not isinstance(question, dict):
+        return {"error": "a question is a JSON object", "line": line.strip()}
+    try:
+        return {**question, **_answered(answer, calendar, question)}
+    except Refused as error:
+        return {**question, "error": error.detail}
+
+
+def _asked(question: Question, field: str) -> Any:
+    value = question.get(field)
+    if value is None:
+        raise Refused(f"say the {field}")
+    return value
+
+
+def _open_sentence(calendar: Named, answer: Answer) -> str:
+    changes = answer["closes_at"] if answer["open"] else answer["opens_at"]
+    if changes is None:
+        return "open; it never closes"
+    at = at_in_zones(datetime.fromisoformat(changes), calendar.section.timezone)
+    return f"open until {at}" if answer["open"] else f"closed; opens {at}"
+
+
+def _due_sentence(calendar: Named, question: Question, answer: Answer, zones: Sequence[str]) -> str:
+    start, due = calendar.instant(question["start"]), datetime.fromisoformat(answer["due_at"])
+    said = f"due {at_in_zones(due, calendar.section.timezone, zones)}"
+    if not isinstance(parse_duration(question["duration"]), BusinessDuration):
+        return f"{said}; every hour counts"
+    used = how_used(days_between(calendar.section, start, due, calendar.pauses(question)))
+    return f"{said}; {used}"
+
+
+def _between_sentence(calendar: Named, question: Question) -> str:
+    a, b = calendar.instant(question["from"]), calendar.instant(question["to"])
+    pauses = calendar.pauses(question)
+    used = how_used(days_between(calendar.section, a, b, pauses))
+    return "; ".join(filter(None, [say(calendar.working.between(a, b, pauses=pauses)), used]))
+
+
+def _described(calendar: Named, year: int) -> Answer:
+    section = calendar.section
+    weekly = {
+        day: [[opens, closes] for opens, closes in hours] for day, hours in sorted(section.weekly().items())
+    }
+    return {
+        "calendar": calendar.name,
+        "timezone": section.timezone,
+        "weekly_seconds": weekly,
+        "business_day_seconds": calendar.working.business_day_length().total_seconds(),
+        "year": year,
+        "holidays": {str(day): name for day, name in section.holidays_in(year).items()},
+        "exceptions": {
+            str(day): [[opens, closes] for opens, closes in hours]
+            for day, hours in sorted(section.exceptional_days().items())
+            if day.year == year
+        },
+    }
+
+
+def _next_close(calendar: WorkingCalendar, at: datetime) -> datetime | None:
+    """The end of the open span that holds `at`; none if that is more than a year away."""
+    horizon = at + timedelta(days=366)
+    _, closes = calendar.intervals(at, horizon)[0]
+    return None if closes == horizon else closes
+
+
+def _zones(names: Sequence[str] | None) -> Sequence[str]:
+    for name in names or ():
+        if name not in available_timezones():
+            raise Refused(f"{name!r} is no time zone; did you mean {nearest(name, available_timezones())!r}?")
+    return names or ()
+
+
+def _print_json(answer: Answer) -> None:
+    typer.echo(json.dumps(answer, ensure_ascii=False))
+
+
+def _now() -> datetime:
+    """What the person at the terminal calls now: a default for a question, never a deadline's clock."""
+    return datetime.now(UTC)
