@@ -1,0 +1,117 @@
+"""Show the clocks over HTTP: which is due next, which were breached, whose they are, and what one of them is about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from leadpact.access.scopes import Scope, require
+from leadpact.clock import Clock
+from leadpact.errors import NotFound
+from leadpact.pact.book import PactBook
+from leadpact.storage.unit_of_work import Transaction
+from leadpact_sla_timer.explain import explain, time_left
+from leadpact_sla_timer.read_clocks import Filter, page_of_clocks, read_clock
+from leadpact_sla_timer.sla_clock import ClockState
+
+_EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2199, 12, 31, tzinfo=UTC)
+
+OpenTransaction = Callable[[], AbstractAsyncContextManager[Transaction]]
+
+
+class ClockOut(BaseModel):
+    """One promise on one assignment."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    lead_id: UUID
+    assignment_id: UUID
+    policy: str = Field(description="The promise's name in the pact.")
+    pact_version: int = Field(description="The version under which the clock started; it keeps it.")
+    state: ClockState
+    rep_id: str
+    rep_name: str
+    hop: int = Field(description="1 for the first owner, 2 after one reassignment.")
+    target: str = Field(description="The pact's words.")
+    target_seconds: int
+    calendar: str = Field(description="The calendar of the pact whose hours count.")
+    timezone: str = Field(description="The zone in which that calendar is kept for this clock.")
+    started_at: datetime
+    due_at: datetime
+    warned_percent: int | None = Field(description="The last warning that was announced.")
+    was_breached: bool = Field(description="Whether a breach was announced, be it void by now.")
+    breached_at: datetime | None = Field(description="When the breach was announced.")
+    met_at: datetime | None = Field(description="When the lead was touched; of a breached clock: after all.")
+    met_by: str | None
+    ended_at: datetime | None = Field(description="When a cancelled clock ended.")
+    ended_because: str | None
+    recorded_at: datetime | None = Field(description="When we heard of what ended it.")
+    elapsed_seconds: float | None = Field(description="Wall time from the start to what ended it.")
+    business_seconds: float | None = Field(description="Of that, what counts for the target.")
+
+
+class ClockDetail(ClockOut):
+    """A clock, and what it is about."""
+
+    explanation: str
+    seconds_left: float | None = Field(description="Of a running clock: what is left of the target.")
+
+
+class ClockPage(BaseModel):
+    """Clocks in the order of their due times; ``next`` is the cursor of the following page."""
+
+    items: list[ClockOut]
+    next: str | None
+
+
+def create_router(transaction: OpenTransaction, book: PactBook, clock: Clock) -> APIRouter:
+    """The routes of the sla-timer."""
+    router = APIRouter(prefix="/v1/clocks", tags=["clocks"], dependencies=[require(Scope.READ)])
+
+    @router.get("")
+    async def list_clocks(
+        request: Request,
+        response: Response,
+        state: ClockState | None = None,
+        rep: Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00]+$")] = None,
+        lead: UUID | None = None,
+        due_before: Annotated[AwareDatetime | None, Query(ge=_EARLIEST, le=_LATEST)] = None,
+        limit: Annotated[int, Query(ge=1, le=200)] = 50,
+        after: Annotated[str | None, Query(max_length=200)] = None,
+    ) -> ClockPage:
+        """Clocks by due time. Running ones: what is due soonest comes first. Any others: the latest first.
+
+        `state=running` is who is due next, `state=breached` what went wrong, `rep` one person's clocks.
+        """
+        wanted = Filter(state=state, rep_id=rep, lead_id=lead, due_before=due_before)
+        async with transaction() as tx:
+            clocks, following = await page_of_clocks(tx, wanted, limit=limit, after=after)
+        if following:
+            url = request.url.include_query_params(after=following)
+            response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
+        return ClockPage(items=[ClockOut.model_validate(one) for one in clocks], next=following)
+
+    @router.get("/{clock_id}")
+    async def show_clock(clock_id: UUID) -> ClockDetail:
+        """One clock, with a few sentences that say what it is about."""
+        async with transaction() as tx:
+            found = await read_clock(tx, clock_id)
+            if found is None:
+                raise NotFound(f"There is no clock {clock_id}")
+            pact = (await book.at(tx, found.pact_version)).pact
+        now = clock.now()
+        left = time_left(found, now, pact).total_seconds() if found.state is ClockState.RUNNING else None
+        return ClockDetail(
+            **ClockOut.model_validate(found).model_dump(),
+            explanation=explain(found, now, pact),
+            seconds_left=left,
+        )
+
+    return router

@@ -1,0 +1,92 @@
+"""What the sla-timer tells on-call: is it late, how much runs, how much went wrong."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from typing import Any
+
+import structlog
+from prometheus_client import CollectorRegistry, Gauge, Histogram
+from sqlalchemy import text
+
+from leadpact.clock import Clock, wait_for
+from leadpact.errors import Transient
+from leadpact.storage.unit_of_work import Transaction, UnitOfWork
+
+log = structlog.get_logger(__name__)
+
+_LATENESS_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
+
+# Both read the index (state, due_at, id) only.
+_COUNTS = text(
+    "SELECT state, count(*) AS clocks FROM sla_clock WHERE state IN ('running', 'breached') GROUP BY state"
+)
+_OLDEST = text("SELECT min(due_at) FROM sla_clock WHERE state = 'running' AND due_at <= :now")
+
+
+class TimerMetrics:
+    """All metrics of this service; each ``documentation`` is the sentence that an operator needs."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.lateness = Histogram(
+            "leadpact_sla_timer_lateness_seconds",
+            "How long after its moment a clock fired, by what it became (running: it was a warning). "
+            "If this grows, sweepers are missing or the database is slow; nothing is lost, it is only late.",
+            ["state"],
+            buckets=_LATENESS_BUCKETS,
+            registry=registry,
+        )
+        self.clocks = Gauge(
+            "leadpact_sla_timers",
+            "Clocks by state. The same in every instance: take the maximum. "
+            "Running ones that fall to zero in business hours mean that no leads are assigned.",
+            ["state"],
+            registry=registry,
+        )
+        self.oldest_overdue = Gauge(
+            "leadpact_sla_timer_oldest_overdue_seconds",
+            "How long the oldest running clock has been due without having fired; 0 if none is. "
+            "More than a few seconds: no sweeper runs, or its clock is unsteady.",
+            registry=registry,
+        )
+
+    def show(self, counts: dict[str, int], oldest_due_at: datetime | None, now: datetime) -> None:
+        """Set the gauges."""
+        for state in ("running", "breached"):
+            self.clocks.labels(state).set(counts.get(state, 0))
+        self.oldest_overdue.set((now - oldest_due_at).total_seconds() if oldest_due_at else 0)
+
+
+class Gauges:
+    """Keeps the gauges fresh. Apart from the sweep, so that a stuck sweep is seen."""
+
+    def __init__(
+        self, uow: UnitOfWork, clock: Clock, metrics: TimerMetrics, *, every_seconds: float = 15.0
+    ) -> None:
+        self._uow = uow
+        self._clock = clock
+        self._metrics = metrics
+        self._every_seconds = every_seconds
+
+    async def run_once(self) -> None:
+        """Count once. Raises ``Transient``."""
+        async with self._uow.transaction() as tx:
+            now = self._clock.now()
+            counts, oldest = await _counted(tx, now)
+        self._metrics.show(counts, oldest, now)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Count until ``stop``. While the database is away the last figures stand."""
+        while not stop.is_set():
+            try:
+                await self.run_once()
+            except Transient as error:
+                log.warning("sla_timer.gauges_wait", reason=str(error))
+            await wait_for(stop, self._every_seconds)
+
+
+async def _counted(tx: Transaction, now: datetime) -> tuple[dict[str, int], datetime | None]:
+    counts: dict[str, int] = {row.state: row.clocks for row in await tx.execute(_COUNTS)}
+    oldest: Any = (await tx.execute(_OLDEST, {"now": now})).scalar()
+    return counts, oldest

@@ -1,0 +1,93 @@
+"""Read clocks for people: one, or a page of them that a cursor continues."""
+
+from __future__ import annotations
+
+import binascii
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Select, select, tuple_
+
+from leadpact.errors import Fault
+from leadpact.runtime.problems import Problem
+from leadpact.storage.unit_of_work import Transaction
+from leadpact_sla_timer.sla_clock import ClockState, SlaClock
+from leadpact_sla_timer.tables import sla_clock
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which clocks: every condition that is given must hold."""
+
+    state: ClockState | None = None
+    rep_id: str | None = None
+    lead_id: UUID | None = None
+    due_before: datetime | None = None
+
+    @property
+    def soonest_first(self) -> bool:
+        """Running clocks are read for what comes next, all others for what was lately."""
+        return self.state is ClockState.RUNNING
+
+
+async def read_clock(tx: Transaction, clock_id: UUID) -> SlaClock | None:
+    """One clock."""
+    row = (await tx.execute(select(sla_clock).where(sla_clock.c.id == clock_id))).first()
+    return SlaClock.from_row(row) if row else None
+
+
+async def page_of_clocks(
+    tx: Transaction, wanted: Filter, *, limit: int, after: str | None = None
+) -> tuple[Sequence[SlaClock], str | None]:
+    """At most ``limit`` clocks behind the cursor ``after``, and the cursor that continues; None at the end.
+
+    The cursor is the due time and id of the last clock, so a page is one index range, and clocks that come
+    and go in between neither repeat nor hide others. Raises ``Problem`` for a cursor that is none.
+    """
+    query = _filtered(wanted)
+    place = tuple_(sla_clock.c.due_at, sla_clock.c.id)
+    if after is not None:
+        last = tuple_(*_decode(after))
+        query = query.where(place > last if wanted.soonest_first else place < last)
+    order = [sla_clock.c.due_at, sla_clock.c.id]
+    ordered = query.order_by(*(order if wanted.soonest_first else [column.desc() for column in order]))
+    found = [SlaClock.from_row(row) for row in await tx.execute(ordered.limit(limit + 1))]
+    page = found[:limit]
+    return page, _encode(page[-1]) if len(found) > limit else None
+
+
+def _filtered(wanted: Filter) -> Select[tuple[object, ...]]:
+    query = select(sla_clock)
+    if wanted.state is not None:
+        query = query.where(sla_clock.c.state == wanted.state.value)
+    if wanted.rep_id is not None:
+        query = query.where(sla_clock.c.rep_id == wanted.rep_id)
+    if wanted.lead_id is not None:
+        query = query.where(sla_clock.c.lead_id == wanted.lead_id)
+    if wanted.due_before is not None:
+        query = query.where(sla_clock.c.due_at < wanted.due_before)
+    return query
+
+
+def _encode(clock: SlaClock) -> str:
+    return urlsafe_b64encode(f"{clock.due_at.isoformat()} {clock.id}".encode()).decode().rstrip("=")
+
+
+def _decode(cursor: str) -> tuple[datetime, UUID]:
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        due_at, _, clock_id = urlsafe_b64decode(padded).decode().partition(" ")
+        place = datetime.fromisoformat(due_at), UUID(clock_id)
+    except (ValueError, binascii.Error) as error:
+        raise _no_cursor() from error
+    if place[0].utcoffset() is None or not 1970 <= place[0].year < 2200:
+        raise _no_cursor()
+    return place
+
+
+def _no_cursor() -> Problem:
+    fault = Fault("query:after", "is no cursor", "Take it from `next` or the Link header of the page before.")
+    return Problem(422, "invalid-field", "The page cannot be continued from there.", faults=[fault])

@@ -1,0 +1,31 @@
+"""Put the sla-timer together from the parts that every service is built from."""
+
+from __future__ import annotations
+
+from leadpact.bus.consume import run_consumer
+from leadpact.events import Topic
+from leadpact.runtime.parts import Built, Parts
+from leadpact.runtime.service import Loop
+from leadpact_sla_timer.endpoints import create_router
+from leadpact_sla_timer.handlers import CONSUMER, timer_consumer
+from leadpact_sla_timer.metrics import Gauges, TimerMetrics
+from leadpact_sla_timer.sweep import Sweeper
+
+
+def build(parts: Parts) -> Built:
+    """The service: a consumer that opens and stops clocks, a sweep that fires them, gauges, and the routes under /v1/clocks."""
+    uow = parts.uow(CONSUMER)
+    metrics = TimerMetrics(parts.metrics)
+    consumer = timer_consumer(parts.pact_book, parts.clock)
+    reader = parts.carrier.reader(CONSUMER, [Topic.LEADS])
+    sweeper = Sweeper(uow, parts.clock, parts.wake, metrics)
+    gauges = Gauges(uow, parts.clock, metrics)
+    return Built(
+        name=CONSUMER,
+        routers=[create_router(uow.transaction, parts.pact_book, parts.clock)],
+        loops=[
+            Loop("sla-timer consumer", lambda stop: run_consumer(reader, consumer, stop)),
+            Loop("sla-timer sweep", sweeper.run),
+            Loop("sla-timer gauges", gauges.run),
+        ],
+    )

@@ -1,0 +1,99 @@
+"""The sla-timer on a real database: events go in through the log and the carrier, clocks come out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+from sqlalchemy import select
+
+from leadpact.bus.carriers.postgres import PostgresCarrier, PostgresReader
+from leadpact.events import Event, Topic
+from leadpact.pact.book import PactBook
+from leadpact.storage.unit_of_work import UnitOfWork
+from leadpact.storage.wake import Wake
+from leadpact_sla_timer.handlers import CONSUMER, timer_consumer
+from leadpact_sla_timer.metrics import TimerMetrics
+from leadpact_sla_timer.sla_clock import SlaClock
+from leadpact_sla_timer.sweep import Sweeper
+from leadpact_sla_timer.tables import sla_clock
+from tests.conftest import Database
+from tests.support.announced import announced
+from tests.support.assignments import PACT
+from tests.support.fake_clock import FakeClock
+
+
+@dataclass
+class Timer:
+    """The service without its loops: a test says when it reads and when it sweeps."""
+
+    database: Database
+    uow: UnitOfWork
+    wake: Wake
+    clock: FakeClock
+    book: PactBook
+    reader: PostgresReader
+    metrics: TimerMetrics
+    registry: CollectorRegistry = field(repr=False)
+
+    async def announce(self, *events: Event) -> None:
+        """The router announces ``events`` in one transaction."""
+        async with self.uow.transaction() as tx:
+            for event in events:
+                tx.emit(event)
+
+    async def hear(self, *events: Event) -> None:
+        """The router announces ``events`` and the sla-timer applies them."""
+        await self.announce(*events)
+        await self.read()
+
+    async def read(self) -> None:
+        """Apply whatever is waiting in the log."""
+        consumer = timer_consumer(self.book, self.clock)
+        while await self.reader.run_once(consumer.apply):
+            pass
+
+    def sweeper(self, **options: Any) -> Sweeper:
+        return Sweeper(self.uow, self.clock, self.wake, self.metrics, **options)
+
+    async def sweep(self) -> None:
+        """Fire whatever is due."""
+        sweeper = self.sweeper()
+        while (await sweeper.run_once()).more:
+            pass
+
+    async def clocks(self) -> list[SlaClock]:
+        """All clocks, in the order in which they were made."""
+        async with self.database.engine.connect() as connection:
+            rows = await connection.execute(select(sla_clock).order_by(sla_clock.c.id))
+            return [SlaClock.from_row(row) for row in rows]
+
+    async def only_clock(self) -> SlaClock:
+        (clock,) = await self.clocks()
+        return clock
+
+    async def said(self, kind: type[Any]) -> list[Any]:
+        """The events of one kind that were announced."""
+        return await announced(self.database.engine, kind)
+
+    async def apply_pact(self, text: str) -> int:
+        """Put a pact in force; its version."""
+        async with self.uow.transaction() as tx:
+            applied, _ = await self.book.apply(tx, text, applied_by="test")
+        return applied.version
+
+
+@pytest.fixture
+async def timer(
+    database: Database, uow_for: Callable[[str], UnitOfWork], wake: Wake, clock: FakeClock
+) -> Timer:
+    uow = uow_for("test")
+    reader = PostgresCarrier(uow, wake).reader(CONSUMER, [Topic.LEADS])
+    await reader.start()
+    registry = CollectorRegistry()
+    made = Timer(database, uow, wake, clock, PactBook(), reader, TimerMetrics(registry), registry)
+    await made.apply_pact(PACT)
+    return made

@@ -1,0 +1,168 @@
+"""What becomes of a clock: tables of facts, and the promise that their order does not matter."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leadpact.events import SlaBreached, SlaCancelled, SlaMet
+from leadpact_sla_timer import announce
+from leadpact_sla_timer.judge import Assignment, Heard, earliest, judge, reported
+from leadpact_sla_timer.sla_clock import ClockState, SlaClock
+from tests.support.clocks import CYCLE, DUE, EARLIER, HOUR, LEAD, MINUTE, OWN, TWO_HOURS, clock
+from tests.support.fake_clock import TUESDAY_MORNING as START
+
+NOW = DUE + 5 * HOUR
+
+
+def _own(**facts: Heard) -> Assignment:
+    return Assignment(OWN, LEAD, CYCLE, START, **facts)
+
+
+def _judged(running: SlaClock, own: Assignment, *others: Assignment) -> SlaClock:
+    return judge(running, own, others, NOW, TWO_HOURS)
+
+
+def _at(what: str, after_start: timedelta | None) -> Heard | None:
+    return None if after_start is None else Heard(what, START + after_start, NOW)
+
+
+@pytest.mark.parametrize(
+    ("contacted", "accepted", "ended", "state"),
+    [
+        (None, None, None, "running"),
+        (HOUR, None, None, "met"),
+        (2 * HOUR, None, None, "met"),
+        (2 * HOUR + timedelta(microseconds=1), None, None, "breached"),
+        (-HOUR, None, None, "met"),
+        (None, HOUR, None, "running"),
+        (None, None, HOUR, "cancelled"),
+        (None, None, 2 * HOUR, "cancelled"),
+        (None, None, 3 * HOUR, "breached"),
+        (HOUR, None, HOUR, "met"),
+        (HOUR, None, MINUTE, "cancelled"),
+        (MINUTE, None, HOUR, "met"),
+        (3 * HOUR, None, HOUR, "cancelled"),
+        (3 * HOUR, None, 4 * HOUR, "breached"),
+        (-HOUR, None, -HOUR, "met"),
+    ],
+)
+def test_what_happened_first_decides_if_it_happened_in_time(
+    contacted: timedelta | None, accepted: timedelta | None, ended: timedelta | None, state: str
+) -> None:
+    own = Assignment(
+        OWN,
+        LEAD,
+        CYCLE,
+        START,
+        _at("contacted", contacted),
+        _at("accepted", accepted),
+        _at("rejected", ended),
+    )
+    assert _judged(clock(), own).state == state
+
+
+@pytest.mark.parametrize(
+    ("stops", "by"),
+    [(("accepted",), "accepted"), (("contacted", "accepted"), "accepted"), (("contacted",), "contacted")],
+)
+def test_only_what_the_promise_names_stops_its_clock(stops: tuple[str, ...], by: str) -> None:
+    own = _own(
+        contacted=Heard("contacted", START + HOUR, NOW), accepted=Heard("accepted", START + MINUTE, NOW)
+    )
+    assert _judged(clock(stops=stops), own).met_by == by
+
+
+@pytest.mark.parametrize(
+    ("cycle", "contacted_at", "state"),
+    [
+        (CYCLE, START - MINUTE, "met"),
+        (CYCLE, START + MINUTE, "running"),
+        (EARLIER, START - MINUTE, "running"),
+    ],
+)
+def test_an_earlier_owners_contact_counts_if_it_came_before_this_one_began(
+    cycle: object, contacted_at: datetime, state: str
+) -> None:
+    earlier = Assignment(EARLIER, LEAD, cycle, START - HOUR, Heard("contacted", contacted_at, NOW))  # type: ignore[arg-type]  # a parameter of the table
+    assert _judged(clock(), _own(), earlier).state == state
+
+
+def test_an_earlier_owners_acceptance_is_theirs_alone() -> None:
+    earlier = Assignment(EARLIER, LEAD, CYCLE, START - HOUR, accepted=Heard("accepted", START - MINUTE, NOW))
+    assert _judged(clock(stops=("accepted",)), _own(), earlier).state is ClockState.RUNNING
+
+
+def test_both_durations_are_measured_from_the_start_to_what_ended_it() -> None:
+    contacted = Heard("contacted", START + timedelta(days=1), NOW)
+    judged = _judged(clock(), _own(contacted=contacted))
+    assert (judged.elapsed_seconds, judged.business_seconds) == (24 * 3600, 8 * 3600)
+
+
+def test_a_breach_found_here_is_announced_now_and_one_announced_before_is_not_announced_again() -> None:
+    late = _own(contacted=Heard("contacted", DUE + HOUR, NOW))
+    found = _judged(clock(), late)
+    assert found.breached_at == NOW
+    assert isinstance(announce.change(clock(), found), SlaBreached)
+
+    announced = clock(state=ClockState.BREACHED, next_at=None, breached_at=DUE)
+    touched = _judged(announced, late)
+    assert touched.breached_at == DUE
+    assert announce.change(announced, touched) is None
+
+
+@pytest.mark.parametrize(("what", "event"), [("contacted", SlaMet), ("ended", SlaCancelled)])
+def test_late_news_that_voids_a_breach_says_so(what: str, event: type[SlaMet | SlaCancelled]) -> None:
+    announced = clock(state=ClockState.BREACHED, next_at=None, breached_at=DUE)
+    said = announce.change(announced, _judged(announced, _own(**{what: Heard(what, DUE - MINUTE, NOW)})))
+    assert isinstance(said, event)
+    assert said.was_breached
+
+
+def test_nothing_is_heard_of_before_it_happened() -> None:
+    assert reported("contacted", DUE, START).at == START
+
+
+_FACTS = st.lists(
+    st.tuples(
+        st.sampled_from(["contacted", "accepted", "ended"]),
+        st.integers(-60, 300).map(lambda minutes: START + minutes * MINUTE),
+    ),
+    min_size=1,
+    max_size=6,
+)
+_STOPS = st.sampled_from([("contacted",), ("accepted",), ("contacted", "accepted")])
+
+
+def _heard_one_by_one(facts: list[tuple[str, datetime]], running: SlaClock) -> list[SlaClock]:
+    states, own = [running], _own()
+    for what, at in facts:
+        news = {what: earliest(getattr(own, what), Heard(what, at, NOW))}
+        own = replace(own, **news)  # type: ignore[arg-type]  # the sampled names are those of facts
+        states.append(_judged(states[-1], own))
+    return states
+
+
+@given(_FACTS, st.randoms(use_true_random=False), _STOPS)
+def test_the_order_in_which_news_comes_does_not_change_what_is_true(
+    facts: list[tuple[str, datetime]], random: object, stops: tuple[str, ...]
+) -> None:
+    shuffled = list(facts)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]  # hypothesis' random.Random
+    one = _heard_one_by_one(facts, clock(stops=stops))[-1]
+    other = _heard_one_by_one(shuffled, clock(stops=stops))[-1]
+    assert replace(one, breached_at=None) == replace(other, breached_at=None)
+
+
+@given(_FACTS, _STOPS)
+def test_a_breach_is_announced_at_most_once_whatever_comes(
+    facts: list[tuple[str, datetime]], stops: tuple[str, ...]
+) -> None:
+    states = _heard_one_by_one([*facts, *facts], clock(stops=stops))
+    said = [announce.change(before, after) for before, after in pairwise(states)]
+    assert sum(isinstance(event, SlaBreached) for event in said) <= 1
