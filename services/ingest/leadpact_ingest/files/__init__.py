@@ -1,0 +1,1 @@
+"""Reading uploaded files: hostile until proven readable, parsed away from the service, row by row."""

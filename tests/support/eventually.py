@@ -1,0 +1,15 @@
+"""Wait for what another task or process will bring about, and fail if it does not come."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+
+async def eventually(condition: Callable[[], Awaitable[bool]], *, within_seconds: float = 15.0) -> None:
+    """Return as soon as ``condition`` holds; it is asked again every few milliseconds."""
+    for _ in range(round(within_seconds / 0.005)):
+        if await condition():
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError(f"it did not come within {within_seconds:g} s")
