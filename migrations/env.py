@@ -13,9 +13,21 @@ import leadpact.pact.tables
 import leadpact.storage.tables
 import leadpact_ingest.tables
 import leadpact_router.tables
-import leadpact_sla_timer.tables  # noqa: F401 - importing the tables registers them
+import leadpact_router.webhooks.tables
+import leadpact_sla_timer.tables
 from leadpact.storage.engine import create_engine
 from leadpact.storage.metadata import metadata
+
+# Importing a module registers its tables; every tables.py stands here.
+TABLES = (
+    leadpact.access.tables,
+    leadpact.pact.tables,
+    leadpact.storage.tables,
+    leadpact_ingest.tables,
+    leadpact_router.tables,
+    leadpact_router.webhooks.tables,
+    leadpact_sla_timer.tables,
+)
 
 # A migration that cannot get its lock gives way instead of queueing everybody behind it.
 LOCK_TIMEOUT = "5s"

@@ -32,7 +32,9 @@ from leadpact.events import (
 )
 from tests.support.fake_clock import TUESDAY_MORNING as AT
 
-LEAD, PERSON, RECEIPT, ACCOUNT, ASSIGNMENT, CLOCK, UPLOAD, OTHER = (UUID(int=number) for number in range(1, 9))
+LEAD, PERSON, RECEIPT, ACCOUNT, ASSIGNMENT, CLOCK, UPLOAD, OTHER = (
+    UUID(int=number) for number in range(1, 9)
+)
 
 FACTS = LeadFacts(
     lead_id=LEAD,
@@ -66,7 +68,13 @@ _OF_CLOCK = {
     "rep_id": "ana",
     "due_at": AT + timedelta(hours=2),
 }
-_WORKED = {"occurred_at": AT, "lead_id": LEAD, "assignment_id": ASSIGNMENT, "rep_id": "ana", "recorded_at": AT}
+_WORKED = {
+    "occurred_at": AT,
+    "lead_id": LEAD,
+    "assignment_id": ASSIGNMENT,
+    "rep_id": "ana",
+    "recorded_at": AT,
+}
 _ASSIGNED = {
     "occurred_at": AT,
     "lead_id": LEAD,

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from leadpact.storage.embedded import EmbeddedPostgres
@@ -62,23 +62,8 @@ async def migrate_database(url: str) -> None:
     engine = create_engine(url, application="test-migrate", pool_size=1)
     try:
         await migrate(engine)
-        await _create_tables_without_a_migration(engine)  # until the first migration is cut
     finally:
         await engine.dispose()
-
-
-async def _create_tables_without_a_migration(engine: AsyncEngine) -> None:
-    import leadpact.access.tables
-    import leadpact.pact.tables
-    import leadpact.storage.tables
-    import leadpact_ingest.tables
-    import leadpact_router.tables
-    import leadpact_router.webhooks.tables
-    import leadpact_sla_timer.tables  # noqa: F401
-    from leadpact.storage.metadata import metadata
-
-    async with engine.begin() as connection:
-        await connection.run_sync(metadata.create_all)
 
 
 @pytest.fixture(scope="session")

@@ -173,7 +173,9 @@ class Router:
         owner: str | None = await self.value("SELECT owner FROM lead WHERE email = :email", email=email)
         return owner
 
-    async def breach(self, email: str, *, at_most: int | None = 2, assignment_id: UUID | None = None) -> SlaBreached:
+    async def breach(
+        self, email: str, *, at_most: int | None = 2, assignment_id: UUID | None = None
+    ) -> SlaBreached:
         """The breach of the clock that runs on the lead's present owner, as the sla-timer would announce it."""
         ((lead_id, current, owner),) = await self.rows(
             "SELECT id, assignment_id, owner FROM lead WHERE email = :email", email=email
