@@ -95,7 +95,7 @@ class DatabaseClock:
 
 
 class ScaledClock:
-    """A clock that starts at ``start`` and runs ``rate`` times as fast as real time; for the demo."""
+    """A clock that starts at ``start`` and runs ``rate`` times as fast as real time, until told otherwise; for the demo."""
 
     def __init__(
         self, start: datetime, rate: float, *, monotonic: Callable[[], float] = time.monotonic
@@ -114,6 +114,10 @@ class ScaledClock:
     @property
     def is_steady(self) -> bool:
         return True
+
+    def run_at(self, rate: float) -> None:
+        """Go on from the present instant at another rate. Who sleeps until an instant must look again: its real distance changed."""
+        self._start, self._started, self._rate = self.now(), self._monotonic(), rate
 
 
 async def wait_for(stop: asyncio.Event, seconds: float) -> bool:

@@ -7,6 +7,7 @@ import os
 
 from alembic import context
 from sqlalchemy import Connection, text
+from sqlalchemy.dialects.postgresql.base import ischema_names
 
 import leadpact.access.tables
 import leadpact.pact.tables
@@ -16,7 +17,10 @@ import leadpact_router.tables
 import leadpact_router.webhooks.tables
 import leadpact_sla_timer.tables
 from leadpact.storage.engine import create_engine
-from leadpact.storage.metadata import metadata
+from leadpact.storage.metadata import XID8, metadata
+
+# SQLAlchemy does not know the type when it compares a table with the code.
+ischema_names["xid8"] = XID8
 
 # Importing a module registers its tables; every tables.py stands here.
 TABLES = (

@@ -12,9 +12,23 @@ from leadpact.storage.engine import create_engine
 from leadpact.storage.unit_of_work import UnitOfWork
 from leadpact.storage.wake import Wake
 from tests.support.fake_clock import FakeClock
+from tests.support.kafka import kafka, whole_kafka
+from tests.support.kafka_broker import durable_kafka_broker, kafka_broker, kafka_header_line
 from tests.support.postgres import PostgresServer, database_url, postgres_server
 
-__all__ = ["PostgresServer", "database_url", "postgres_server"]
+__all__ = [
+    "PostgresServer",
+    "database_url",
+    "durable_kafka_broker",
+    "kafka",
+    "kafka_broker",
+    "postgres_server",
+    "whole_kafka",
+]
+
+
+def pytest_report_header() -> str:
+    return kafka_header_line()
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-import leadpact_ingest.service
-import leadpact_router.service
-import leadpact_sla_timer.service
 import structlog
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
@@ -21,22 +18,28 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 import leadpact
+import leadpact_ingest.service
+import leadpact_router.service
+import leadpact_sla_timer.service
 from leadpact.access.endpoints import create_access_router
 from leadpact.access.gatekeeper import DatabaseGatekeeper
 from leadpact.access.scopes import public
 from leadpact.bus.carrier import Carrier
 from leadpact.bus.carriers.kafka import KafkaCarrier
 from leadpact.bus.carriers.postgres import PostgresCarrier
+from leadpact.bus.kafka_cluster import KafkaCluster
+from leadpact.bus.kafka_metrics import KafkaMetrics
 from leadpact.bus.relay import Relay
-from leadpact.clock import Clock, DatabaseClock
+from leadpact.clock import Clock
 from leadpact.pact.book import PactBook
-from leadpact.runtime.health import health_router
+from leadpact.runtime.health import Check, health_router
 from leadpact.runtime.parts import Built, Parts
 from leadpact.runtime.problems import install_problem_handlers
-from leadpact.runtime.service import Loop, http_loop, run_loops, stop_on_signals
+from leadpact.runtime.service import Loop, http_loop, listen, run_loops, stop_on_signals
 from leadpact.runtime.settings import Settings
+from leadpact.storage.database_time import database_clock, follow_database
 from leadpact.storage.embedded import EmbeddedPostgres
-from leadpact.storage.engine import create_engine, read_database_time
+from leadpact.storage.engine import create_engine
 from leadpact.storage.housekeeping import keep_house
 from leadpact.storage.migrate import check_schema, migrate
 from leadpact.storage.unit_of_work import UnitOfWork
@@ -78,41 +81,54 @@ async def open_foundation(settings: Settings, *, application: str) -> AsyncItera
         yield Foundation(engine, url, embedded)
 
 
-@asynccontextmanager
-async def open_parts(
+@dataclass(frozen=True, slots=True)
+class SharedParts:
+    """The parts that the services are built from, the loops that keep them going, and real time beside the product's."""
+
+    parts: Parts
+    loops: Sequence[Loop]
+    real_time: Clock
+
+
+async def make_parts(
     foundation: Foundation, settings: Settings, *, clock: Clock | None = None
-) -> AsyncIterator[tuple[Parts, list[Loop]]]:
-    """The shared parts on a database, and the loops that keep them going. Without ``clock``, the database's own time."""
-    loops: list[Loop] = []
-    wake = Wake()
-    engine = foundation.engine
-    if clock is None:
-        followed = DatabaseClock(lambda: read_database_time(engine))
-        await followed.synchronise()
-        loops.append(Loop("clock", followed.follow))
-        clock = followed
-    core = UnitOfWork(engine, source="core", wake=wake)
-    metrics = CollectorRegistry()
-    carrier: Carrier
+) -> SharedParts:
+    """The parts on a database. The product's time is ``clock``, the database's own if it is None."""
+    wake, metrics = Wake(), CollectorRegistry()
+    core = UnitOfWork(foundation.engine, source="core", wake=wake)
+    real_time = await database_clock(core)
+    loops = [
+        Loop("clock", lambda stop: follow_database(real_time, stop)),
+        Loop("housekeeping", lambda stop: keep_house(core, settings, stop)),
+    ]
+    carrier: Carrier = PostgresCarrier(core, wake)
     if settings.kafka_bootstrap:
-        carrier = KafkaCarrier(core, settings, metrics)
+        cluster = KafkaCluster(
+            settings.kafka_bootstrap,
+            settings.kafka_topic_prefix,
+            partitions=settings.kafka_partitions,
+            replication=settings.kafka_replication,
+        )
+        kafka_metrics = KafkaMetrics(metrics)
+        carrier = KafkaCarrier(core, cluster, kafka_metrics)
         # Every process runs a relay; a lease lets one of them publish.
-        loops.append(Loop("relay", Relay(core, settings, wake, metrics).run))
-    else:
-        carrier = PostgresCarrier(core, wake)
-    loops.append(Loop("housekeeping", lambda stop: keep_house(core, settings, stop)))
-    yield Parts(settings, engine, clock, wake, carrier, PactBook(), metrics), loops
+        loops.append(Loop("relay", Relay(core, cluster, wake, kafka_metrics).run))
+    parts = Parts(settings, foundation.engine, clock or real_time, wake, carrier, PactBook(), metrics)
+    return SharedParts(parts, loops, real_time)
 
 
-def create_app(parts: Parts, services: Sequence[Built]) -> FastAPI:
-    """One HTTP application with the routes of ``services``, the probes and the doors."""
+def create_app(parts: Parts, services: Sequence[Built], *, real_time: Clock) -> FastAPI:
+    """One HTTP application with the routes of ``services``, the probes and the doors.
+
+    Tokens and sessions end in real time, also where the product's time runs fast.
+    """
     app = FastAPI(
         title="Leadpact", version=leadpact.__version__, openapi_url=None, docs_url=None, redoc_url=None
     )
     install_problem_handlers(app)
     access = parts.uow("access")
-    app.state.gatekeeper = DatabaseGatekeeper(access, parts.clock)
-    app.include_router(create_access_router(access, parts.clock))
+    app.state.gatekeeper = DatabaseGatekeeper(access, real_time)
+    app.include_router(create_access_router(access, real_time))
     for service in services:
         for router in service.routers:
             app.include_router(router)
@@ -121,7 +137,7 @@ def create_app(parts: Parts, services: Sequence[Built]) -> FastAPI:
         async with parts.engine.connect() as connection:
             await connection.execute(text("SELECT 1"))
 
-    checks = {"database": database}
+    checks: dict[str, Check] = {"database": database}
     for service in services:
         checks |= service.ready_checks
     app.include_router(health_router(checks, parts.metrics, metrics_public=parts.settings.metrics_public))
@@ -143,29 +159,32 @@ async def run_services(
     *,
     clock: Clock | None = None,
     prepare: Callable[[Parts], Awaitable[None]] | None = None,
-    on_ready: Callable[[Foundation, Parts, int], None] | None = None,
+    on_ready: Callable[[Foundation, int], None] | None = None,
+    beside: Sequence[Loop] = (),
 ) -> None:
     """Run the named services in this process until SIGTERM or SIGINT.
 
-    ``prepare`` runs once before anything is served; ``on_ready`` is told the port once requests are answered.
+    ``clock`` is the product's time, the database's if it is None. ``prepare`` runs once before anything is served; ``on_ready`` is told the port
+    once requests are answered. ``beside`` are loops that live and die with the services.
     """
     stop = asyncio.Event()
     stop_on_signals(stop)
     application = names[0] if len(names) == 1 else "up"
     async with AsyncExitStack() as stack:
+        # First of all: an address that is taken is found before a database is started.
+        listener = stack.enter_context(listen(settings.host, settings.port))
         foundation = await stack.enter_async_context(open_foundation(settings, application=application))
-        parts, loops = await stack.enter_async_context(open_parts(foundation, settings, clock=clock))
+        shared = await make_parts(foundation, settings, clock=clock)
         if prepare is not None:
-            await prepare(parts)
-        services = [SERVICES[name](parts) for name in names]
+            await prepare(shared.parts)
+        services = [SERVICES[name](shared.parts) for name in names]
         for service in services:
             for close in service.on_stop:
                 stack.push_async_callback(close)
-            loops.extend(service.loops)
         server = http_loop(
-            create_app(parts, services),
-            host=settings.host,
-            port=settings.port,
-            on_ready=(lambda port: on_ready(foundation, parts, port)) if on_ready else None,
+            create_app(shared.parts, services, real_time=shared.real_time),
+            listener,
+            on_ready=(lambda: on_ready(foundation, listener.getsockname()[1])) if on_ready else None,
         )
-        await run_loops([*loops, server], stop, drain_seconds=settings.drain_seconds)
+        loops = [*shared.loops, *(loop for service in services for loop in service.loops), server, *beside]
+        await run_loops(loops, stop, drain_seconds=settings.drain_seconds)

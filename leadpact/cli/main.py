@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import zoneinfo
 from importlib import import_module
 
 import typer
@@ -48,6 +49,8 @@ def root(version: bool = typer.Option(False, "--version", help="Print the versio
 
 def main() -> None:
     """Run the command line; an expected error is one clear sentence and an exit code, never a traceback."""
+    # The zones of the tzdata package, not of the host: the same deadline on every machine.
+    zoneinfo.reset_tzpath(())
     for name, module in GROUPS.items():
         app.add_typer(import_module(module).app, name=name)
     for name, module in COMMANDS.items():

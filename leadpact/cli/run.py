@@ -7,7 +7,7 @@ import sys
 import urllib.request
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 import uvloop
@@ -22,21 +22,24 @@ from leadpact.runtime.settings import Settings, load_settings
 from leadpact.storage.engine import create_engine
 from leadpact.storage.migrate import migrate as migrate_database
 
+T = TypeVar("T")
+
 Data = Annotated[Path | None, typer.Option("--data", help="Folder of the embedded PostgreSQL.")]
 Host = Annotated[str | None, typer.Option("--host", help="Address to bind to.")]
 Port = Annotated[int | None, typer.Option("--port", help="Port to bind to; 0 picks a free one.")]
 
 
-def run_async(main: Coroutine[Any, Any, None]) -> None:
+def run_async(main: Coroutine[Any, Any, T]) -> T:
     """Run on uvloop; the first fault of a group of loops is the one to report."""
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(main)
-    except* Exception as group:
-        error: BaseException = group
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
-        raise error from None
+            return runner.run(main)
+    except BaseExceptionGroup as group:
+        raise _first(group) from group
+
+
+def _first(error: BaseException) -> BaseException:
+    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
 
 
 def up(data: Data = None, host: Host = None, port: Port = None) -> None:
@@ -76,10 +79,9 @@ def healthcheck(
     """Exit with 0 if the service answers that it is alive (or ready): for containers without curl."""
     if not url.startswith(("http://", "https://")):
         raise Refused("The address must start with http:// or https://")
+    probe = f"{url.rstrip('/')}/{'readyz' if ready else 'livez'}"
     try:
-        with urllib.request.urlopen(
-            f"{url.rstrip('/')}/{'readyz' if ready else 'livez'}", timeout=5
-        ) as answer:  # noqa: S310 - the scheme was checked
+        with urllib.request.urlopen(probe, timeout=5) as answer:  # noqa: S310 - the scheme was checked
             print(answer.read().decode())
     except OSError as error:
         print(f"leadpact: {url} does not answer: {error}", file=sys.stderr)
@@ -109,8 +111,8 @@ async def _migrate(settings: Settings) -> None:
     print("The database is at this version's schema.")
 
 
-def _announce(settings: Settings) -> Callable[[Foundation, Parts, int], None]:
-    def announce(foundation: Foundation, parts: Parts, port: int) -> None:
+def _announce(settings: Settings) -> Callable[[Foundation, int], None]:
+    def announce(foundation: Foundation, port: int) -> None:
         where = "embedded PostgreSQL" if foundation.embedded else "your PostgreSQL"
         carrier = "Kafka" if settings.kafka_bootstrap else "PostgreSQL"
         print(

@@ -1,4 +1,4 @@
-"""Write one JSON object per line to standard output, and never a person's data.
+"""Write one JSON object per line, to standard output unless told otherwise, and never a person's data.
 
 A line is an event name (``router.lead_assigned``) plus fields. Names, addresses, bodies and tokens are never passed to a
 log call; as a second line of defence, fields with such names are dropped here.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 
@@ -30,12 +30,13 @@ _PERSONAL = frozenset(
 )
 
 
-def configure_logging(level: str, *, service: str) -> None:
+def configure_logging(level: str, *, service: str, stream: TextIO | None = None) -> None:
     """Set up structlog and the standard library's loggers for this process."""
-    logging.basicConfig(level=level.upper(), format="%(message)s", stream=sys.stdout, force=True)
+    stream = stream or sys.stdout
+    logging.basicConfig(level=level.upper(), format="%(message)s", stream=stream, force=True)
     # Access lines would repeat addresses with personal query strings; requests are counted in the metrics instead.
     logging.getLogger("uvicorn.access").disabled = True
-    for noisy in ("aiokafka", "httpx", "httpcore", "sqlalchemy", "asyncio", "alembic"):
+    for noisy in ("uvicorn.error", "aiokafka", "httpx", "httpcore", "sqlalchemy", "asyncio", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -48,7 +49,7 @@ def configure_logging(level: str, *, service: str) -> None:
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer()],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stdout),
+        logger_factory=structlog.WriteLoggerFactory(file=stream),
         cache_logger_on_first_use=True,
     )
     formatter = structlog.stdlib.ProcessorFormatter(

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
 import uvicorn
 from starlette.types import ASGIApp
+
+from leadpact.errors import Refused
 
 log = structlog.get_logger(__name__)
 
@@ -69,14 +72,26 @@ class _Server(uvicorn.Server):
         """Left to `stop_on_signals`."""
 
 
-def http_loop(app: ASGIApp, *, host: str, port: int, on_ready: Callable[[int], None] | None = None) -> Loop:
-    """Serve ``app`` until the stop; ``on_ready`` is told the port that was bound."""
+def listen(host: str, port: int) -> socket.socket:
+    """Take the address for this process; who connects waits until the server answers. 0 picks a free port.
+
+    Raises ``Refused`` if it is taken or is no address of this machine.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2_048)
+    except OSError as error:
+        # Python adds to the system's words in brackets what the sentence says already.
+        reason = str(error.strerror).partition(" (")[0]
+        raise Refused(f"Cannot listen on {host} port {port}: {reason}") from error
+
+
+def http_loop(app: ASGIApp, listener: socket.socket, *, on_ready: Callable[[], None] | None = None) -> Loop:
+    """Serve ``app`` on ``listener`` until the stop; ``on_ready`` is called once requests are answered."""
 
     async def run(stop: asyncio.Event) -> None:
         config = uvicorn.Config(
             app,
-            host=host,
-            port=port,
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -86,14 +101,14 @@ def http_loop(app: ASGIApp, *, host: str, port: int, on_ready: Callable[[int], N
             limit_concurrency=500,
         )
         server = _Server(config)
-        serving = asyncio.create_task(server._serve())
+        serving = asyncio.create_task(server._serve(sockets=[listener]))
         stopping = asyncio.create_task(stop.wait())
         while not server.started and not serving.done():
             await asyncio.wait([serving, stopping], timeout=0.01, return_when=asyncio.FIRST_COMPLETED)
             if stopping.done():
                 break
         if server.started and on_ready is not None:
-            on_ready(server.servers[0].sockets[0].getsockname()[1])
+            on_ready()
         await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
         server.should_exit = True
         stopping.cancel()

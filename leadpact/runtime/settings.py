@@ -38,6 +38,11 @@ class Settings(BaseSettings):
     kafka_bootstrap: str | None = Field(
         None, description="host:port[,host:port]. Unset: PostgreSQL carries the events."
     )
+    kafka_topic_prefix: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9._-]*$",
+        description="Stands before every topic and group on a shared cluster.",
+    )
     kafka_partitions: int = Field(6, ge=1, description="Partitions of the topics that Leadpact creates.")
     kafka_replication: int = Field(1, ge=1, description="Copies of each partition; 3 on a real cluster.")
     host: str = Field("127.0.0.1", description="Address that the HTTP server binds to.")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 # An open transaction holds back every reader of the log and every vacuum: none may idle, and no statement may run for ever.
@@ -39,10 +36,3 @@ def asyncpg_url(url: str) -> str:
         if url.startswith(prefix):
             return "postgresql+asyncpg://" + url.removeprefix(prefix)
     return url
-
-
-async def read_database_time(engine: AsyncEngine) -> datetime:
-    """The database server's clock, now."""
-    async with engine.connect() as connection:
-        at: datetime = (await connection.execute(text("SELECT clock_timestamp()"))).scalar_one()
-    return at

@@ -19,77 +19,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
-
-from sqlalchemy import text
 
 from leadpact.bus.carrier import ApplyBatch, Delivery
-from leadpact.events.base import Message, Topic
-from leadpact.ids import EventId
+from leadpact.events.base import Topic
+from leadpact.storage import log
 from leadpact.storage.outbox import SHARDS
-from leadpact.storage.unit_of_work import Transaction, UnitOfWork
+from leadpact.storage.unit_of_work import UnitOfWork
 from leadpact.storage.wake import Wake
 
 _FIRST_POLL_SECONDS = 0.005
-
-_REGISTER = text(
-    """
-    INSERT INTO log_cursor (consumer, topic, shard)
-    SELECT :consumer, topic, shard
-    FROM unnest(CAST(:topics AS text[])) AS topic, generate_series(0, :last_shard) AS shard
-    ON CONFLICT DO NOTHING
-    """
-)
-
-# The closing condition is checked again on the locked row, so a cursor that another instance has just moved is read as moved.
-_CLAIM = text(
-    """
-    SELECT c.topic, c.shard, CAST(c.xid AS text) AS xid, c.id
-    FROM log_cursor c
-    WHERE c.consumer = :consumer AND c.topic = ANY(CAST(:topics AS text[]))
-      AND EXISTS (
-        SELECT FROM outbox o
-        WHERE o.topic = c.topic AND o.shard = c.shard AND (o.xid, o.id) > (c.xid, c.id)
-          AND o.xid < pg_snapshot_xmin(pg_current_snapshot()))
-    LIMIT :shards
-    FOR UPDATE OF c SKIP LOCKED
-    """
-)
-
-_READ = text(
-    """
-    SELECT m.*
-    FROM unnest(CAST(:topics AS text[]), CAST(:shards AS smallint[]), CAST(CAST(:xids AS text[]) AS xid8[]), CAST(:ids AS bigint[]))
-         AS c(topic, shard, xid, id)
-    CROSS JOIN LATERAL (
-        SELECT o.topic, o.shard, CAST(o.xid AS text) AS xid, o.id, o.event_id, o.type, o.source, o.key, o.occurred_at, o.causation_id,
-               CAST(o.data AS text) AS data
-        FROM outbox o
-        WHERE o.topic = c.topic AND o.shard = c.shard AND (o.xid, o.id) > (c.xid, c.id)
-          AND o.xid < pg_snapshot_xmin(pg_current_snapshot())
-        ORDER BY o.xid, o.id
-        LIMIT :per_shard
-    ) m
-    """
-)
-
-_MOVE = text(
-    """
-    UPDATE log_cursor c SET xid = n.xid, id = n.id
-    FROM unnest(CAST(:topics AS text[]), CAST(:shards AS smallint[]), CAST(CAST(:xids AS text[]) AS xid8[]), CAST(:ids AS bigint[]))
-         AS n(topic, shard, xid, id)
-    WHERE c.consumer = :consumer AND c.topic = n.topic AND c.shard = n.shard
-    """
-)
-
-
-@dataclass(frozen=True, slots=True)
-class _Cursor:
-    topic: str
-    shard: int
-    xid: str
-    id: int
 
 
 class PostgresCarrier:
@@ -133,20 +71,20 @@ class PostgresReader:
 
     async def start(self) -> None:
         async with self._uow.transaction() as tx:
-            await tx.execute(
-                _REGISTER, {"consumer": self._consumer, "topics": self._topics, "last_shard": SHARDS - 1}
-            )
+            # Left over from a time with Kafka, these would keep every later message from ever being deleted.
+            await log.forget(tx, log.RELAY)
+            await log.register(tx, self._consumer, self._topics)
 
     async def run_once(self, apply: ApplyBatch) -> bool:
         async with self._uow.transaction() as tx:
-            cursors = await self._claim(tx)
-            rows = await self._read(tx, cursors) if cursors else []
-            if rows:
-                await apply(tx, [_delivery(row) for row in rows])
-                await self._move(tx, rows)
-        if rows:
+            cursors = await log.claim(tx, self._consumer, self._topics, self._shards)
+            entries = await log.read(tx, cursors, self._per_shard) if cursors else []
+            if entries:
+                await apply(tx, [_delivery(entry) for entry in entries])
+                await log.move(tx, self._consumer, [entry.place for entry in entries])
+        if entries:
             self._poll_seconds = _FIRST_POLL_SECONDS
-        return bool(rows)
+        return bool(entries)
 
     async def wait(self, stop: asyncio.Event) -> None:
         poked = await self._sleeper.wait(stop, self._poll_seconds)
@@ -156,39 +94,9 @@ class PostgresReader:
     async def stop(self) -> None:
         """Nothing to leave: the locks ended with the last transaction."""
 
-    async def _claim(self, tx: Transaction) -> list[_Cursor]:
-        claimed = await tx.execute(
-            _CLAIM, {"consumer": self._consumer, "topics": self._topics, "shards": self._shards}
-        )
-        return [_Cursor(row.topic, row.shard, row.xid, row.id) for row in claimed]
 
-    async def _read(self, tx: Transaction, cursors: Sequence[_Cursor]) -> list[Any]:
-        found = await tx.execute(_READ, {**_arrays(cursors), "per_shard": self._per_shard})
-        return list(found)
-
-    async def _move(self, tx: Transaction, rows: Sequence[Any]) -> None:
-        last = {(row.topic, row.shard): _Cursor(row.topic, row.shard, row.xid, row.id) for row in rows}
-        await tx.execute(_MOVE, {"consumer": self._consumer, **_arrays(list(last.values()))})
-
-
-def _arrays(cursors: Sequence[_Cursor]) -> dict[str, list[Any]]:
-    return {
-        "topics": [cursor.topic for cursor in cursors],
-        "shards": [cursor.shard for cursor in cursors],
-        "xids": [cursor.xid for cursor in cursors],
-        "ids": [cursor.id for cursor in cursors],
-    }
-
-
-def _delivery(row: Any) -> Delivery:
-    message = Message(
-        id=EventId(row.event_id),
-        type=row.type,
-        source=row.source,
-        topic=row.topic,
-        key=row.key,
-        occurred_at=row.occurred_at,
-        data=row.data,
-        causation_id=row.causation_id,
+def _delivery(entry: log.Entry) -> Delivery:
+    place = entry.place
+    return Delivery(
+        topic=place.topic, position=f"{place.shard}:{place.xid}:{place.id}", message=entry.message
     )
-    return Delivery(topic=row.topic, position=f"{row.shard}:{row.xid}:{row.id}", message=message)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest
+from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from leadpact.bus.carrier import Reader
+from leadpact.bus.carrier import Carrier, Reader
+from leadpact.bus.carriers.kafka import KafkaCarrier
 from leadpact.bus.carriers.postgres import PostgresCarrier
+from leadpact.bus.kafka_cluster import KafkaCluster
+from leadpact.bus.kafka_metrics import KafkaMetrics
+from leadpact.bus.relay import Relay
 from leadpact.events import Topic
 from leadpact.storage.unit_of_work import UnitOfWork
 from leadpact.storage.wake import Wake
@@ -17,18 +24,46 @@ from tests.support.carrying import Carrying
 
 
 @dataclass(frozen=True)
-class OnPostgres:
-    """PostgreSQL alone."""
+class Carried:
+    """A carrier and its database."""
 
+    name: str
+    carrier: Carrier
     engine: AsyncEngine
     uow: UnitOfWork
-    wake: Wake
-    name: str = "postgres"
 
     def reader(self, consumer: str) -> Reader:
-        return PostgresCarrier(self.uow, self.wake).reader(consumer, [Topic.SLA])
+        return self.carrier.reader(consumer, [Topic.SLA])
 
 
 @pytest.fixture
-def carrying(database: Database, wake: Wake) -> Carrying:
-    return OnPostgres(database.engine, UnitOfWork(database.engine, source="contract", wake=wake), wake)
+def uow(database: Database, wake: Wake) -> UnitOfWork:
+    return UnitOfWork(database.engine, source="contract", wake=wake)
+
+
+@pytest.fixture
+def metrics() -> KafkaMetrics:
+    return KafkaMetrics(CollectorRegistry())
+
+
+@pytest.fixture
+async def on_postgres(database: Database, uow: UnitOfWork, wake: Wake) -> Carrying:
+    return Carried("postgres", PostgresCarrier(uow, wake), database.engine, uow)
+
+
+@pytest.fixture
+async def on_kafka(
+    database: Database, uow: UnitOfWork, wake: Wake, kafka: KafkaCluster, metrics: KafkaMetrics
+) -> AsyncIterator[Carrying]:
+    """Kafka, with a relay that feeds it."""
+    stop = asyncio.Event()
+    relay = asyncio.create_task(Relay(uow, kafka, wake, metrics).run(stop))
+    yield Carried("kafka", KafkaCarrier(uow, kafka, metrics), database.engine, uow)
+    stop.set()
+    await relay
+
+
+@pytest.fixture(params=["postgres", "kafka"])
+def carrying(request: pytest.FixtureRequest) -> Carrying:
+    carrying: Carrying = request.getfixturevalue(f"on_{request.param}")
+    return carrying

@@ -20,13 +20,9 @@ from tests.support.kafka_broker import (
     Choice,
     KafkaBroker,
     choose_kafka,
-    durable_kafka_broker,
-    kafka_broker,
     kafka_header_line,
     start_kafka,
 )
-
-__all__ = ["durable_kafka_broker", "kafka_broker"]
 
 
 async def make_topic(bootstrap: str) -> str:

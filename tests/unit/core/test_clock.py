@@ -91,3 +91,14 @@ def test_the_scaled_clock_runs_at_its_rate_and_says_how_long_to_wait() -> None:
     seconds = 51.0
     assert clock.now() == NOON + timedelta(minutes=1)
     assert clock.seconds_until(NOON + timedelta(minutes=3)) == pytest.approx(2.0)
+
+
+def test_a_scaled_clock_goes_on_from_the_present_instant_at_its_new_rate() -> None:
+    seconds = 50.0
+    clock = ScaledClock(NOON, 60, monotonic=lambda: seconds)
+    seconds = 51.0
+    clock.run_at(1)
+    assert clock.now() == NOON + timedelta(minutes=1)
+    seconds = 61.0
+    assert clock.now() == NOON + timedelta(minutes=1, seconds=10)
+    assert clock.seconds_until(NOON + timedelta(minutes=2)) == pytest.approx(50.0)

@@ -57,22 +57,43 @@ delivery = Table(
     metadata,
     Column("id", Uuid, primary_key=True),
     Column("endpoint_id", Uuid, ForeignKey("webhook_endpoint.id", ondelete="CASCADE"), nullable=False),
-    Column("event_id", Uuid, ForeignKey("webhook_message.event_id"), nullable=False, index=True),
+    Column(
+        "event_id",
+        Uuid,
+        ForeignKey("webhook_message.event_id", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
     Column("lead_id", Uuid),
     Column("place", BigInteger, Identity(always=True), nullable=False),  # the order of the log, for one lead
     Column("state", Text, nullable=False, server_default="pending"),  # pending, delivered, dead
-    Column("attempts", Integer, nullable=False, server_default=text("0")),  # begun since it was queued or replayed
+    Column(
+        "attempts", Integer, nullable=False, server_default=text("0")
+    ),  # begun since it was queued or replayed
     Column("next_at", DateTime(timezone=True), nullable=False),
-    Column("leased_until", DateTime(timezone=True)),  # by the database's clock: whoever calls now has until then
-    Column("lease_epoch", Integer, nullable=False, server_default=text("0")),  # of every lease ever: the fence
+    Column(
+        "leased_until", DateTime(timezone=True)
+    ),  # by the database's clock: whoever calls now has until then
+    Column(
+        "lease_epoch", Integer, nullable=False, server_default=text("0")
+    ),  # of every lease ever: the fence
     Column("is_replay", Boolean, nullable=False, server_default=text("false")),
     Column("outcome", Text),  # of the latest attempt, in words
     Column("queued_at", DateTime(timezone=True), nullable=False),
     Column("ended_at", DateTime(timezone=True)),  # delivered or dead
     UniqueConstraint("endpoint_id", "event_id"),  # a repeated event is queued once
     Index("ix_delivery_due", "endpoint_id", "next_at", "place", postgresql_where=text("state = 'pending'")),
-    Index("ix_delivery_lead_waiting", "endpoint_id", "lead_id", "place", postgresql_where=text("state = 'pending'")),
+    Index(
+        "ix_delivery_lead_waiting",
+        "endpoint_id",
+        "lead_id",
+        "place",
+        postgresql_where=text("state = 'pending'"),
+    ),
     Index("ix_delivery_lead_id", "lead_id"),
+    Index("ix_delivery_place", "place"),
+    Index("ix_delivery_endpoint_place", "endpoint_id", "place"),
+    Index("ix_delivery_dead", "endpoint_id", "place", postgresql_where=text("state = 'dead'")),
     postgresql_with={"fillfactor": "70"},
 )
 
@@ -80,7 +101,9 @@ delivery_attempt = Table(
     "delivery_attempt",
     metadata,
     Column("delivery_id", Uuid, ForeignKey("delivery.id", ondelete="CASCADE"), nullable=False),
-    Column("number", Integer, nullable=False),  # the lease's epoch: a number that is missing was begun and never recorded
+    Column(
+        "number", Integer, nullable=False
+    ),  # the lease's epoch: a number that is missing was begun and never recorded
     Column("at", DateTime(timezone=True), nullable=False),
     Column("elapsed_ms", Integer, nullable=False),
     Column("status", Integer),
