@@ -69,6 +69,13 @@ def upgrade() -> None:
         sa.Column("was_breached", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.PrimaryKeyConstraint("clock_id", name=op.f("pk_clock_view")),
     )
+    op.create_index(
+        "ix_clock_view_breached_due",
+        "clock_view",
+        ["due_at"],
+        unique=False,
+        postgresql_where=sa.text("was_breached"),
+    )
     op.create_index(op.f("ix_clock_view_lead_id"), "clock_view", ["lead_id"], unique=False)
     op.create_index(
         "ix_clock_view_running_due",
@@ -233,6 +240,7 @@ def upgrade() -> None:
         sa.Column("upload_id", sa.Uuid(), nullable=True),
         sa.Column("row", sa.Integer(), nullable=True),
         sa.Column("lead_id", sa.Uuid(), nullable=True),
+        sa.CheckConstraint("status IN ('accepted', 'honeypot')", name=op.f("ck_receipt_status")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_receipt")),
         postgresql_with={"fillfactor": "85"},
     )
@@ -382,6 +390,9 @@ def upgrade() -> None:
         sa.Column("refused_fix", sa.Text(), nullable=True),
         sa.Column("leased_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("completed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "status IN ('received', 'processing', 'completed', 'refused')", name=op.f("ck_upload_status")
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_upload")),
         sa.UniqueConstraint("source", "sha256", name=op.f("uq_upload_source_sha256")),
     )
@@ -560,6 +571,13 @@ def upgrade() -> None:
         sa.UniqueConstraint("person_id", name=op.f("uq_lead_person_id")),
     )
     op.create_index(
+        "ix_lead_escalated",
+        "lead",
+        ["escalated_at"],
+        unique=False,
+        postgresql_where=sa.text("escalated_at IS NOT NULL"),
+    )
+    op.create_index(
         "ix_lead_held",
         "lead",
         ["held_pool", "held_since"],
@@ -567,8 +585,22 @@ def upgrade() -> None:
         postgresql_where=sa.text("held_since IS NOT NULL"),
     )
     op.create_index("ix_lead_owner_id", "lead", ["owner", "id"], unique=False)
+    op.create_index(
+        "ix_lead_qualified_at",
+        "lead",
+        ["qualified_at"],
+        unique=False,
+        postgresql_where=sa.text("qualified_at IS NOT NULL"),
+    )
     op.create_index("ix_lead_source_id", "lead", ["source", "id"], unique=False)
     op.create_index("ix_lead_stage_id", "lead", ["stage", "id"], unique=False)
+    op.create_index(
+        "ix_lead_unqualified",
+        "lead",
+        ["touched_at"],
+        unique=False,
+        postgresql_where=sa.text("qualified_at IS NULL"),
+    )
     op.create_table(
         "raw_post",
         sa.Column("receipt_id", sa.Uuid(), nullable=False),
@@ -721,10 +753,17 @@ def downgrade() -> None:
     op.drop_table("upload_reject")
     op.drop_table("upload_piece")
     op.drop_table("raw_post")
+    op.drop_index("ix_lead_unqualified", table_name="lead", postgresql_where=sa.text("qualified_at IS NULL"))
     op.drop_index("ix_lead_stage_id", table_name="lead")
     op.drop_index("ix_lead_source_id", table_name="lead")
+    op.drop_index(
+        "ix_lead_qualified_at", table_name="lead", postgresql_where=sa.text("qualified_at IS NOT NULL")
+    )
     op.drop_index("ix_lead_owner_id", table_name="lead")
     op.drop_index("ix_lead_held", table_name="lead", postgresql_where=sa.text("held_since IS NOT NULL"))
+    op.drop_index(
+        "ix_lead_escalated", table_name="lead", postgresql_where=sa.text("escalated_at IS NOT NULL")
+    )
     op.drop_table("lead")
     op.drop_index(op.f("ix_identity_person_id"), table_name="identity")
     op.drop_table("identity")
@@ -790,6 +829,9 @@ def downgrade() -> None:
         postgresql_where=sa.text("state IN ('running', 'warned')"),
     )
     op.drop_index(op.f("ix_clock_view_lead_id"), table_name="clock_view")
+    op.drop_index(
+        "ix_clock_view_breached_due", table_name="clock_view", postgresql_where=sa.text("was_breached")
+    )
     op.drop_table("clock_view")
     op.drop_table("cap_use")
     op.drop_table("account")

@@ -16,8 +16,8 @@ from leadpact_ingest.body import MediaType
 from leadpact_ingest.cap import period_start
 from leadpact_ingest.idempotency import claim_of_post, claim_of_row, fingerprint, read_key
 from leadpact_ingest.pages import refusal_page
-from leadpact_ingest.process_upload import row_receipt
 from leadpact_ingest.receive_file import display_name
+from leadpact_ingest.upload_rows import row_receipt
 
 PAGE = "https://www.acme.example"
 LISTED = frozenset({PAGE})

@@ -1,0 +1,219 @@
+"""What an integrator learns about a post: the lead that it became, its stage, its owner."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from leadpact.events import (
+    Event,
+    LeadAccepted,
+    LeadAssigned,
+    LeadContacted,
+    LeadFacts,
+    LeadHeld,
+    LeadMatched,
+    LeadQualified,
+    LeadReassigned,
+    LeadRejected,
+    Topic,
+)
+from leadpact.ids import new_id
+from leadpact_ingest.receipts import CONSUMER, receipts_consumer
+from tests.integration.ingest.conftest import Ingest
+from tests.support.eventually import eventually
+
+
+class Router:
+    """Says what the router would say of one lead."""
+
+    def __init__(self, ingest: Ingest) -> None:
+        self.ingest = ingest
+        self.lead_id = new_id()
+        now = ingest.parts.clock.now()
+        self.facts = LeadFacts(
+            lead_id=self.lead_id,
+            person_id=new_id(),
+            source="website-demo",
+            source_kind="form",
+            intent="demo_request",
+            received_at=now,
+        )
+
+    @property
+    def now(self) -> datetime:
+        return self.ingest.parts.clock.now()
+
+    def matched(self, receipt: str, lead_id: UUID | None = None) -> LeadMatched:
+        return LeadMatched(
+            occurred_at=self.now,
+            lead_id=lead_id or self.lead_id,
+            person_id=self.facts.person_id,
+            receipt_id=UUID(receipt),
+            source="website-demo",
+            matched_by="new",
+        )
+
+    def qualified(self) -> LeadQualified:
+        return LeadQualified(occurred_at=self.now, lead_id=self.lead_id, because="demo", pact_version=1)
+
+    def assigned(
+        self, rep_id: str = "ana", kind: type[LeadAssigned] = LeadAssigned, **more: Any
+    ) -> LeadAssigned:
+        return kind(
+            occurred_at=self.now,
+            lead_id=self.lead_id,
+            assignment_id=new_id(),
+            rep_id=rep_id,
+            rep_name=rep_id.title(),
+            rep_timezone="Europe/Berlin",
+            rule="DACH",
+            hop=1,
+            lead=self.facts,
+            explanation={},
+            pact_version=1,
+            **more,
+        )
+
+    def reassigned(self, rep_id: str) -> LeadAssigned:
+        return self.assigned(
+            rep_id, LeadReassigned, previous_assignment_id=new_id(), previous_rep_id="ana", reason="breach"
+        )
+
+    def held(self) -> LeadHeld:
+        return LeadHeld(
+            occurred_at=self.now,
+            lead_id=self.lead_id,
+            reason="nobody",
+            lead=self.facts,
+            explanation={},
+            pact_version=1,
+        )
+
+    def worked(self, kind: type[Any], **more: Any) -> Event:
+        worked: Event = kind(
+            occurred_at=self.now,
+            recorded_at=self.now,
+            lead_id=self.lead_id,
+            assignment_id=new_id(),
+            rep_id="ana",
+            **more,
+        )
+        return worked
+
+    async def says(self, *events: Event) -> None:
+        """Announce in one transaction, and let ingest hear it."""
+        async with self.ingest.parts.uow("router").transaction() as tx:
+            for event in events:
+                tx.emit(event)
+        await hear(self.ingest)
+
+
+async def hear(ingest: Ingest) -> None:
+    reader = ingest.parts.carrier.reader(CONSUMER, [Topic.LEADS])
+    await reader.start()
+    consumer = receipts_consumer(ingest.parts.clock)
+    while await reader.run_once(consumer.apply):
+        pass
+    await reader.stop()
+
+
+@pytest.fixture
+def router(ingest: Ingest) -> Router:
+    return Router(ingest)
+
+
+async def posted(ingest: Ingest, **fields: str) -> str:
+    return str((await ingest.post(json={"email": "kofi@drumbeat.example", **fields})).json()["receipt"])
+
+
+async def receipt(ingest: Ingest, receipt_id: str) -> dict[str, Any]:
+    answer = await ingest.client.get(f"/v1/receipts/{receipt_id}")
+    assert answer.status_code == 200
+    return dict(answer.json())
+
+
+async def stage_and_owner(ingest: Ingest, receipt_id: str) -> tuple[str, str | None]:
+    lead = (await receipt(ingest, receipt_id))["lead"]
+    return lead["stage"], lead["owner"]
+
+
+async def test_before_the_router_has_seen_it_a_receipt_has_no_lead(ingest: Ingest) -> None:
+    found = await receipt(ingest, await posted(ingest))
+
+    assert (found["status"], found["source"], found["lead"]) == ("accepted", "website-demo", None)
+
+
+async def test_a_receipt_follows_its_lead_from_step_to_step(ingest: Ingest, router: Router) -> None:
+    one = await posted(ingest)
+    steps: list[tuple[Event, tuple[str, str | None]]] = [
+        (router.matched(one), ("new", None)),
+        (router.qualified(), ("mql", None)),
+        (router.assigned("ana"), ("assigned", "ana")),
+        (router.worked(LeadAccepted), ("accepted", "ana")),
+        (router.reassigned("ben"), ("assigned", "ben")),
+        (router.held(), ("held", None)),
+        (router.assigned("ana"), ("assigned", "ana")),
+        (router.worked(LeadContacted, channel="call"), ("contacted", "ana")),
+        (router.worked(LeadRejected, reason="bad_data", outcome="disqualify"), ("disqualified", None)),
+    ]
+    for event, expected in steps:
+        await router.says(event)
+        assert await stage_and_owner(ingest, one) == expected
+    assert (await receipt(ingest, one))["lead"]["id"] == str(router.lead_id)
+
+
+async def test_a_whole_story_heard_at_once_ends_where_it_ends(ingest: Ingest, router: Router) -> None:
+    one = await posted(ingest)
+
+    await router.says(
+        router.matched(one),
+        router.qualified(),
+        router.assigned("ana"),
+        router.reassigned("ben"),
+        router.reassigned("cem"),
+    )
+
+    assert await stage_and_owner(ingest, one) == ("assigned", "cem")
+
+
+async def test_two_posts_of_one_lead_show_the_same_lead(ingest: Ingest, router: Router) -> None:
+    one, two = await posted(ingest), await posted(ingest, message="again")
+    await router.says(router.matched(one), router.assigned("ana"))
+
+    await router.says(router.matched(two))
+
+    assert await stage_and_owner(ingest, one) == await stage_and_owner(ingest, two) == ("assigned", "ana")
+
+
+async def test_a_story_told_twice_changes_nothing(ingest: Ingest, router: Router) -> None:
+    one = await posted(ingest)
+    await router.says(router.matched(one), router.assigned("ana"), router.worked(LeadAccepted))
+    async with ingest.parts.uow("ingest").transaction() as tx:
+        await tx.connection.exec_driver_sql("DELETE FROM log_cursor")
+
+    await hear(ingest)
+
+    assert await stage_and_owner(ingest, one) == ("accepted", "ana")
+
+
+async def test_the_services_own_loop_keeps_receipts_up_to_date(ingest: Ingest, router: Router) -> None:
+    one = await posted(ingest)
+
+    async def is_assigned() -> bool:
+        lead = (await receipt(ingest, one))["lead"]
+        return lead is not None and (lead["stage"], lead["owner"]) == ("assigned", "ana")
+
+    async with ingest.running():
+        async with ingest.parts.uow("router").transaction() as tx:
+            tx.emit(router.matched(one))
+            tx.emit(router.assigned("ana"))
+        await eventually(is_assigned)
+
+
+async def test_an_unknown_receipt_is_not_found(ingest: Ingest) -> None:
+    assert (await ingest.client.get(f"/v1/receipts/{new_id()}")).status_code == 404
+    assert (await ingest.client.get("/v1/receipts/nonsense")).status_code == 422
