@@ -1,0 +1,210 @@
+"""Give a batch of ready leads away, in order, and announce each one's owner or why it has to wait.
+
+Each assignment names the event that asked for it; ``UNIQUE (lead_id, cause_id)`` makes that once,
+``uq_assignment_open`` makes it one owner at a time. A lead that had an owner in the same round and gets
+another is *reassigned*; nobody gets it twice in a round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from leadpact.events import LeadAssigned, LeadHeld, LeadReassigned
+from leadpact.ids import EventId, new_id
+from leadpact.storage.bulk import insert_rows
+from leadpact.storage.unit_of_work import Transaction
+from leadpact_router.assignment_rows import Owner
+from leadpact_router.decide import Given, Kept, decide
+from leadpact_router.floor import Floor
+from leadpact_router.floor_rows import lock_floor, reachable, save_floor
+from leadpact_router.lead import Lead, Stage
+from leadpact_router.lead_rows import pools_with_a_line
+from leadpact_router.route import Route, route
+from leadpact_router.tables import assignment as assignment_table
+from leadpact_router.terms import Terms
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A lead that sales should have, as it stood when ``cause_id`` made it so.
+
+    ``owners`` had it before in this round, in order.
+    """
+
+    lead: Lead
+    cause_id: EventId
+    route: Route
+    owners: tuple[Owner, ...] = ()
+    reason: str = ""
+
+    @classmethod
+    def now(
+        cls,
+        lead: Lead,
+        cause_id: EventId,
+        terms: Terms,
+        owners: tuple[Owner, ...] = (),
+        reason: str = "",
+    ) -> Ready:
+        """The lead with the answer that the pact's rules have for it at this point."""
+        return cls(lead, cause_id, route(lead.condition_facts(), terms.applied.pact.routing), owners, reason)
+
+
+@dataclass(slots=True)
+class Handover:
+    """What a batch of decisions leaves to be written, once the leads themselves are."""
+
+    floor: Floor
+    given: list[dict[str, Any]] = field(default_factory=list)
+
+    async def save(self, tx: Transaction) -> None:
+        """Write the new assignments and what they changed on the floor."""
+        await insert_rows(tx, assignment_table, self.given)
+        await save_floor(tx, self.floor)
+
+
+async def lock_floor_for(tx: Transaction, ready: Sequence[Ready], terms: Terms) -> Floor:
+    """The floor of every pool that these leads can reach."""
+    owners = {one.lead.account.owner for one in ready if one.lead.account and one.lead.account.owner}
+    owners |= {owner.rep_id for one in ready for owner in one.owners}
+    pools = {one.route.pool for one in ready}
+    return await lock_floor(tx, terms, pools=pools, others=owners)
+
+
+async def assign_all(
+    tx: Transaction,
+    ready: Sequence[Ready],
+    terms: Terms,
+) -> Handover | None:
+    """Decide each qualified lead in turn, once. Those that others wait before stand in line behind them."""
+    if not ready:
+        return None
+    floor = await lock_floor_for(tx, ready, terms)
+    pools = {one.route.pool for one in ready}
+    waiting = await pools_with_a_line(tx, reachable(terms.applied.pact.routing, pools))
+    handover = Handover(floor)
+    for one in ready:
+        if one.lead.stage is Stage.MQL:
+            give_or_hold(tx, one, handover, terms, waiting)
+    log.info(
+        "router.leads_decided",
+        ready=len(ready),
+        given=len(handover.given),
+        pact_version=terms.applied.version,
+    )
+    return handover
+
+
+def give_or_hold(
+    tx: Transaction, ready: Ready, handover: Handover, terms: Terms, waiting: Collection[str] = ()
+) -> Given | Kept:
+    """Decide one lead, enter the decision on the lead and the floor, and announce it."""
+    decision = choose_for(ready, handover.floor, terms, waiting)
+    if isinstance(decision, Given):
+        give(tx, ready, decision, handover, terms)
+    else:
+        hold(tx, ready, decision, terms)
+    return decision
+
+
+def choose_for(ready: Ready, floor: Floor, terms: Terms, waiting: Collection[str] = ()) -> Given | Kept:
+    """The decision for one lead, entered nowhere."""
+    account = ready.lead.account
+    return decide(
+        ready.route,
+        terms.applied.pact.routing.pools,
+        floor,
+        account_owner=account.owner if account else None,
+        excluded={owner.rep_id for owner in ready.owners},
+        waiting=waiting,
+    )
+
+
+def give(tx: Transaction, ready: Ready, given: Given, handover: Handover, terms: Terms) -> None:
+    """The lead has an owner."""
+    lead, floor = ready.lead, handover.floor
+    cause_id = EventId(lead.held_cause_id) if lead.held_cause_id else ready.cause_id
+    floor.give(given.rep.id)
+    if given.pool is not None:
+        floor.turn_taken(given.pool, given.rep.id, given.served)
+    lead.owner, lead.assignment_id, lead.stage = given.rep.id, new_id(), Stage.ASSIGNED
+    lead.hop += 1
+    lead.held_since = lead.held_reason = lead.held_pool = lead.held_cause_id = None
+    handover.given.append(_row(lead, lead.assignment_id, cause_id, given, terms))
+    tx.emit(_assigned(ready, lead.assignment_id, given, terms), caused_by=cause_id)
+
+
+def hold(tx: Transaction, ready: Ready, kept: Kept, terms: Terms) -> None:
+    """The lead waits.
+
+    It is announced when it begins to, or changes lines; not each time it is looked at again.
+    """
+    lead = ready.lead
+    is_news = lead.held_pool != kept.pool
+    lead.stage, lead.held_pool, lead.held_reason = Stage.HELD, kept.pool, kept.reason
+    lead.held_since = lead.held_since or terms.now
+    lead.held_cause_id = lead.held_cause_id or ready.cause_id
+    if is_news:
+        log.info("router.lead_held", lead_id=str(lead.id), pool=kept.pool, reason=kept.reason)
+        tx.emit(
+            LeadHeld(
+                occurred_at=terms.now,
+                lead_id=lead.id,
+                reason=kept.reason,
+                pool=kept.pool,
+                lead=lead.event_facts(),
+                explanation=kept.explanation,
+                pact_version=terms.applied.version,
+            ),
+            caused_by=ready.cause_id,
+        )
+
+
+def _row(lead: Lead, assignment_id: UUID, cause_id: EventId, given: Given, terms: Terms) -> dict[str, Any]:
+    return {
+        "id": assignment_id,
+        "lead_id": lead.id,
+        "rep_id": given.rep.id,
+        "pool": given.pool,
+        "rule": given.rule,
+        "hop": lead.hop,
+        "cause_id": cause_id,
+        "assigned_at": terms.now,
+        "explanation": given.explanation,
+        "pact_version": terms.applied.version,
+    }
+
+
+def _assigned(ready: Ready, assignment_id: UUID, given: Given, terms: Terms) -> LeadAssigned:
+    lead, rep = ready.lead, given.rep
+    said: dict[str, Any] = {
+        "occurred_at": terms.now,
+        "lead_id": lead.id,
+        "assignment_id": assignment_id,
+        "rep_id": rep.id,
+        "rep_name": rep.name,
+        "rep_timezone": rep.timezone,
+        "rep_calendar": rep.calendar,
+        "pool": given.pool,
+        # Whoever got it outside a pool's turns keeps, without hours of their own, those of the pool that
+        # stood behind them.
+        "pool_calendar": terms.applied.pact.routing.pools[given.pool or ready.route.pool].calendar,
+        "rule": given.rule,
+        "hop": lead.hop,
+        "lead": lead.event_facts(),
+        "explanation": given.explanation,
+        "pact_version": terms.applied.version,
+    }
+    if not ready.owners:
+        return LeadAssigned(**said)
+    last = ready.owners[-1]
+    return LeadReassigned(
+        **said, previous_assignment_id=last.assignment_id, previous_rep_id=last.rep_id, reason=ready.reason
+    )

@@ -1,0 +1,1 @@
+"""The board: what is going on with the leads right now, as pages that any browser can show."""

@@ -1,0 +1,80 @@
+"""Keep the sla-timer's clocks in view, as it announced them: who must act by when, and how it ended.
+
+Every clock event carries what the clock is about, so each writes the whole row if it is the first to be heard
+of that clock, and else only what it changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from leadpact.events import SlaBreached, SlaCancelled, SlaMet, SlaStarted, SlaWarned
+from leadpact.events.sla import ClockEvent
+from leadpact.storage.bulk import insert_rows
+from leadpact.storage.unit_of_work import Transaction
+from leadpact_router.news import News
+from leadpact_router.tables import clock_view
+
+
+async def show_started(tx: Transaction, batch: Sequence[News[SlaStarted]]) -> None:
+    """The clocks run."""
+    rows = [
+        _row(one.event, "running", target=one.event.target, started_at=one.event.started_at) for one in batch
+    ]
+    await _show(tx, rows, "target = excluded.target, started_at = excluded.started_at")
+
+
+async def show_warned(tx: Transaction, batch: Sequence[News[SlaWarned]]) -> None:
+    """Part of the time is used. The time of a clock's first warning stays."""
+    rows = [_row(one.event, "warned", warned_at=one.event.occurred_at) for one in reversed(batch)]
+    await _show(
+        tx, rows, "state = excluded.state, warned_at = coalesce(clock_view.warned_at, excluded.warned_at)"
+    )
+
+
+async def show_met(tx: Transaction, batch: Sequence[News[SlaMet]]) -> None:
+    """The promise was kept, if ``was_breached`` only as learnt later."""
+    rows = [
+        _row(one.event, "met", ended_at=one.event.met_at, was_breached=one.event.was_breached)
+        for one in batch
+    ]
+    await _show(
+        tx, rows, "state = excluded.state, ended_at = excluded.ended_at, was_breached = excluded.was_breached"
+    )
+
+
+async def show_breached(tx: Transaction, batch: Sequence[News[SlaBreached]]) -> None:
+    """The time is up, since ``due_at``."""
+    rows = [_row(one.event, "breached", ended_at=one.event.occurred_at, was_breached=True) for one in batch]
+    await _show(tx, rows, "state = excluded.state, ended_at = excluded.ended_at, was_breached = true")
+
+
+async def show_cancelled(tx: Transaction, batch: Sequence[News[SlaCancelled]]) -> None:
+    """The clocks no longer matter."""
+    rows = [_row(one.event, "cancelled", ended_at=one.event.occurred_at) for one in batch]
+    await _show(tx, rows, "state = excluded.state, ended_at = excluded.ended_at")
+
+
+def _row(event: ClockEvent, state: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "clock_id": event.clock_id,
+        "lead_id": event.lead_id,
+        "assignment_id": event.assignment_id,
+        "policy": event.policy,
+        "rep_id": event.rep_id,
+        "due_at": event.due_at,
+        "state": state,
+        **changes,
+    }
+
+
+async def _show(tx: Transaction, rows: Sequence[dict[str, Any]], changes: str) -> None:
+    # One statement may write a row once: of several events of one clock, the last given stands for all.
+    last = {row["clock_id"]: row for row in rows}
+    await insert_rows(
+        tx,
+        clock_view,
+        [last[clock_id] for clock_id in sorted(last)],
+        conflict=f"(clock_id) DO UPDATE SET {changes}",
+    )

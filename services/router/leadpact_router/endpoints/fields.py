@@ -1,0 +1,47 @@
+"""Say once what a text, a moment and a page's size may be, so that no odd value reaches the database."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from fastapi import Query
+from pydantic import AfterValidator, AwareDatetime, Field
+
+from leadpact.errors import Fault
+from leadpact.runtime.problems import Problem
+
+NO_NUL = r"^[^\x00]*$"
+"""PostgreSQL's text cannot hold U+0000."""
+_EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2199, 12, 31, tzinfo=UTC)
+CLOCK_SKEW = timedelta(minutes=5)
+"""How far ahead of ours another system's clock may be."""
+
+Line = Annotated[str, Field(min_length=1, max_length=200, pattern=NO_NUL)]
+Note = Annotated[str, Field(max_length=2_000, pattern=NO_NUL)]
+Word = Annotated[str | None, Query(min_length=1, max_length=200, pattern=NO_NUL)]
+"""A filter."""
+Limit = Annotated[int, Query(ge=1, le=200, description="How many at the most.")]
+After = Annotated[str | None, Query(max_length=200, description="`next` of the page before.")]
+
+
+def _in_our_lifetime(at: datetime) -> datetime:
+    if not _EARLIEST <= at <= _LATEST:
+        raise ValueError("must lie between the years 2000 and 2199")
+    return at.astimezone(UTC)
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_our_lifetime)]
+"""An instant with its offset from UTC."""
+
+
+def happened_at(stated: datetime | None, now: datetime) -> datetime:
+    """When something happened: as stated, else now. Raises ``Problem`` for the future, clocks that differ a little aside."""
+    if stated is None:
+        return now
+    if stated > now + CLOCK_SKEW:
+        fault = Fault(
+            "#/occurred_at", "lies in the future", "send when it happened, with the offset from UTC"
+        )
+        raise Problem(422, "invalid-field", "That has not happened yet.", faults=[fault])
+    return min(stated, now)

@@ -1,0 +1,112 @@
+"""Leads over HTTP: who they are, where they stand, whose they are and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel
+from sqlalchemy import text
+
+from leadpact.access.scopes import Scope, require
+from leadpact.errors import Fault
+from leadpact.pact.book import PactBook
+from leadpact.pact.words import nearest
+from leadpact.runtime.problems import Problem
+from leadpact.storage.unit_of_work import Transaction, UnitOfWork
+from leadpact_router.endpoints.fields import NO_NUL, After, Limit, Word
+from leadpact_router.endpoints.pages import cursor, link_next, read_cursor
+from leadpact_router.lead import Stage
+from leadpact_router.timeline import Happened, timeline
+from leadpact_router.views import LeadFilter, LeadRow, LeadStory, page_of_leads, read_story
+
+Search = Annotated[
+    str | None,
+    Query(
+        min_length=2,
+        max_length=200,
+        pattern=NO_NUL,
+        description="Part of a name, company, address or number.",
+    ),
+]
+
+
+class LeadPage(BaseModel):
+    """Leads, the newest first; ``next`` is the cursor of the following page."""
+
+    items: list[LeadRow]
+    next: str | None
+
+
+class LeadDetail(LeadStory):
+    """A lead with what happened, the oldest first, and why it is where it is."""
+
+    timeline: list[Happened]
+
+
+def create_router(uow: UnitOfWork, book: PactBook) -> APIRouter:
+    """Routes for leads."""
+    router = APIRouter(prefix="/v1/leads", tags=["leads"], dependencies=[require(Scope.READ)])
+
+    @router.get("")
+    async def list_leads(
+        request: Request,
+        response: Response,
+        stage: Stage | None = None,
+        owner: Annotated[Word, Query(description="A rep's id.")] = None,
+        source: Annotated[Word, Query(description="A source of the pact.")] = None,
+        band: Annotated[Word, Query(description="A band of the pact.")] = None,
+        q: Search = None,
+        limit: Limit = 50,
+        after: After = None,
+    ) -> LeadPage:
+        """Leads, the newest first. Conditions are joined by *and*."""
+        wanted = LeadFilter(stage, owner, source, band, q)
+        place = read_cursor(after, UUID)
+        async with uow.transaction() as tx:
+            found, following_id = await page_of_leads(tx, wanted, limit=limit, after=place)
+            if not found:
+                await refuse_unknown_words(tx, book, wanted)
+        following = None if following_id is None else cursor(following_id)
+        link_next(request, response, following)
+        return LeadPage(items=found, next=following)
+
+    @router.get("/{lead_id}")
+    async def show_lead(lead_id: UUID) -> LeadDetail:
+        """One lead: answers, score with its parts, owners with the reasons, clocks, and all of it as a timeline."""
+        async with uow.transaction() as tx:
+            story = await read_story(tx, lead_id)
+        return LeadDetail(**dict(story), timeline=timeline(story))
+
+    return router
+
+
+async def refuse_unknown_words(tx: Transaction, book: PactBook, wanted: LeadFilter) -> None:
+    """Raise ``Problem`` if nothing can be found because a word is misspelt: neither the pact nor any lead knows it."""
+    pact = (await book.current(tx)).pact
+    if wanted.owner is not None:
+        await _check(
+            tx,
+            "owner",
+            wanted.owner,
+            (row.id for row in await tx.execute(text("SELECT id FROM rep ORDER BY id"))),
+        )
+    if wanted.source is not None:
+        await _check(tx, "source", wanted.source, pact.sources)
+    if wanted.band is not None:
+        await _check(tx, "band", wanted.band, pact.scoring.bands.names)
+
+
+async def _check(tx: Transaction, field: str, word: str, known: Iterable[str]) -> None:
+    words = list(known)
+    if word in words:
+        return
+    used = text(f"SELECT EXISTS (SELECT FROM lead WHERE {field} = :word)")
+    if (await tx.execute(used, {"word": word})).scalar_one():
+        return
+    meant = nearest(word, words)
+    fix = f"did you mean {meant}?" if meant else f"use one of: {', '.join(words) or 'none is known yet'}"
+    fault = Fault(f"query:{field}", f"{word!r} is no {field} that anybody knows", fix)
+    raise Problem(422, "invalid-field", f"There is no such {field}.", faults=[fault])

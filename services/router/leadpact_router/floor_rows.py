@@ -1,0 +1,159 @@
+"""Read the floor for a batch and write back what its assignments changed.
+
+Loads and turns are locked until the commit: two instances that give leads away in the same pools take turns
+themselves, which is what keeps limits exact and turns fair. So this is done late in a batch, and only for the
+pools that its leads can reach.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import text
+
+from leadpact.pact.routing import Overflow, Pool, Routing, Widen
+from leadpact.storage.bulk import insert_rows
+from leadpact.storage.unit_of_work import Transaction
+from leadpact_router.availability import Absence, Load, Rep
+from leadpact_router.floor import Floor, Place, seat_newcomers
+from leadpact_router.tables import rep_load as load_table
+from leadpact_router.tables import turn as turn_table
+from leadpact_router.terms import Terms
+
+_REPS = text(
+    """
+    SELECT id, name, email, timezone, calendar, active, open_limit, daily_limit
+    FROM rep WHERE id = ANY(CAST(:refs AS text[])) OR email = ANY(CAST(:emails AS text[]))
+    """
+)
+_ABSENCES = text(
+    """
+    SELECT rep_id, starts_at, ends_at FROM absence
+    WHERE rep_id = ANY(CAST(:reps AS text[])) AND ends_at > :now ORDER BY starts_at
+    """
+)
+_LOCK_LOADS = text(
+    """
+    SELECT rep_id, open, day, today FROM rep_load
+    WHERE rep_id = ANY(CAST(:reps AS text[])) ORDER BY rep_id FOR UPDATE
+    """
+)
+_LOCK_TURNS = text(
+    """
+    SELECT pool, rep_id, served, assigned FROM turn
+    WHERE pool = ANY(CAST(:pools AS text[])) ORDER BY pool, rep_id FOR UPDATE
+    """
+)
+
+
+async def lock_floor(
+    tx: Transaction,
+    terms: Terms,
+    *,
+    pools: Collection[str],
+    others: Iterable[str] = (),
+) -> Floor:
+    """The floor of ``pools`` and those they widen to.
+
+    ``others`` are reps beside the members: account owners, previous owners.
+    """
+    reached = reachable(terms.applied.pact.routing, pools)
+    refs = {member.rep for pool in reached.values() for member in pool.members}
+    refs |= {pool.when_nobody.overflow for pool in reached.values() if isinstance(pool.when_nobody, Overflow)}
+    reps = await _read_reps(tx, refs | set(others), terms.now)
+    loads = await _lock_loads(tx, reps, terms.now)
+    served, assigned = await _lock_turns(tx, reached, reps)
+    return Floor(terms.now, terms.calendars, reps, loads, served, assigned)
+
+
+async def save_floor(tx: Transaction, floor: Floor) -> None:
+    """Write the loads and turns that the batch changed."""
+    reps = sorted(floor.changed_loads)
+    loads = [
+        {"rep_id": rep_id, "open": load.open, "day": _day(floor, rep_id), "today": load.today}
+        for rep_id in reps
+        for load in [floor.loads[rep_id]]
+    ]
+    overwrite = "open = excluded.open, day = excluded.day, today = excluded.today"
+    await insert_rows(tx, load_table, loads, conflict=f"(rep_id) DO UPDATE SET {overwrite}")
+    await insert_rows(
+        tx,
+        turn_table,
+        [_turn(floor, place) for place in sorted(floor.changed_turns)],
+        conflict="(pool, rep_id) DO UPDATE SET served = excluded.served, assigned = excluded.assigned",
+    )
+
+
+def reachable(routing: Routing, pools: Collection[str]) -> dict[str, Pool]:
+    """``pools`` and every pool they are widened to, by name."""
+    reached: dict[str, Pool] = {}
+    names = sorted(pools)
+    while names:
+        name = names.pop()
+        if name not in reached:
+            reached[name] = pool = routing.pools[name]
+            if isinstance(pool.when_nobody, Widen):
+                names.append(pool.when_nobody.widen)
+    return reached
+
+
+async def _read_reps(tx: Transaction, refs: set[str], now: datetime) -> list[Rep]:
+    rows = (
+        await tx.execute(_REPS, {"refs": sorted(refs), "emails": sorted(ref.lower() for ref in refs)})
+    ).all()
+    absences: dict[str, list[Absence]] = {}
+    for row in await tx.execute(_ABSENCES, {"reps": [row.id for row in rows], "now": now}):
+        absences.setdefault(row.rep_id, []).append(Absence(row.starts_at, row.ends_at))
+    return [Rep(**row._mapping, absences=tuple(absences.get(row.id, ()))) for row in rows]
+
+
+async def _lock_loads(tx: Transaction, reps: Collection[Rep], now: datetime) -> dict[str, Load]:
+    today = {rep.id: now.astimezone(ZoneInfo(rep.timezone)).date() for rep in reps}
+    rows = await tx.execute(_LOCK_LOADS, {"reps": sorted(today)})
+    return {row.rep_id: Load(row.open, row.today if row.day == today[row.rep_id] else 0) for row in rows}
+
+
+async def _lock_turns(
+    tx: Transaction, pools: Mapping[str, Pool], reps: Collection[Rep]
+) -> tuple[dict[Place, float], dict[Place, int]]:
+    """Everybody's place; members without one are given one first, which is rare."""
+    ids = {key: rep.id for rep in reps for key in (rep.id, rep.email)}
+    named = {
+        member.rep: rep_id
+        for pool in pools.values()
+        for member in pool.members
+        if (rep_id := ids.get(member.rep) or ids.get(member.rep.lower()))
+    }
+    rows = (await tx.execute(_LOCK_TURNS, {"pools": sorted(pools)})).all()
+    seats = seat_newcomers(pools, named, {(row.pool, row.rep_id): row.served for row in rows})
+    if seats:
+        seated = [
+            {"pool": pool, "rep_id": rep_id, "served": place, "assigned": 0}
+            for (pool, rep_id), place in sorted(seats.items())
+        ]
+        # Another instance may seat the same newcomer: the first seat stands, and both read it.
+        await insert_rows(tx, turn_table, seated, conflict="(pool, rep_id) DO NOTHING")
+        rows = (await tx.execute(_LOCK_TURNS, {"pools": sorted(pools)})).all()
+    places = [(row.pool, row.rep_id) for row in rows]
+    return (
+        dict(zip(places, (row.served for row in rows), strict=True)),
+        dict(zip(places, (row.assigned for row in rows), strict=True)),
+    )
+
+
+def _day(floor: Floor, rep_id: str) -> object:
+    rep = floor.rep(rep_id)
+    assert rep is not None
+    return floor.now.astimezone(ZoneInfo(rep.timezone)).date()
+
+
+def _turn(floor: Floor, place: Place) -> dict[str, object]:
+    pool, rep_id = place
+    return {
+        "pool": pool,
+        "rep_id": rep_id,
+        "served": floor.served[place],
+        "assigned": floor.assigned.get(place, 0),
+    }

@@ -1,0 +1,50 @@
+"""Forget what has served its time: answers to repeated commands after a day, webhooks and what came of them after a month."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import text
+
+from leadpact.clock import Clock, wait_for
+from leadpact.errors import Transient
+from leadpact.storage.unit_of_work import Transaction, UnitOfWork
+from leadpact_router.endpoints.repeats import forget_answers
+
+log = structlog.get_logger(__name__)
+
+WEBHOOKS_KEPT_FOR = timedelta(days=30)
+"""Ten times as long as a delivery is tried. What an endpoint has not taken by then, as it was off, it will not get."""
+
+_EVERY_SECONDS = 60.0
+_BATCH = 5_000
+
+# Their deliveries and attempts go with them.
+_FORGET_WEBHOOKS = text(
+    """
+    DELETE FROM webhook_message WHERE event_id IN (
+        SELECT event_id FROM webhook_message WHERE queued_at < :before ORDER BY queued_at LIMIT :limit)
+    """
+)
+
+
+async def clean_once(tx: Transaction, now: datetime, *, limit: int = _BATCH) -> bool:
+    """Delete one bounded batch of each kind. True if more is waiting."""
+    answers = await forget_answers(tx, limit=limit)
+    webhooks = await tx.execute(_FORGET_WEBHOOKS, {"before": now - WEBHOOKS_KEPT_FOR, "limit": limit})
+    return max(answers, webhooks.rowcount) == limit
+
+
+async def keep_house(uow: UnitOfWork, clock: Clock, stop: asyncio.Event) -> None:
+    """Clean every minute until ``stop``."""
+    while not stop.is_set():
+        more = False
+        try:
+            async with uow.transaction() as tx:
+                more = await clean_once(tx, clock.now())
+        except Transient as error:
+            log.warning("router.housekeeping_waits", reason=str(error))
+        if not more:
+            await wait_for(stop, _EVERY_SECONDS)

@@ -1,0 +1,222 @@
+"""Say who works leads and when they are away, and which companies are known: data that the pact refers to and
+does not hold.
+
+Lists are checked as a whole before anything is written; every fault is named with its place, and then nothing
+is changed. A list updates and adds, it never removes: a rep who left is set inactive, so that what they did
+stays explained.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo, available_timezones
+
+from publicsuffixlist import PublicSuffixList
+from sqlalchemy import text
+
+from leadpact.errors import Conflict, Fault, NotFound, Refused
+from leadpact.ids import new_id
+from leadpact.storage.bulk import insert_rows
+from leadpact.storage.unit_of_work import Transaction
+from leadpact_router.tables import absence as absence_table
+from leadpact_router.tables import account as account_table
+from leadpact_router.tables import rep as rep_table
+from leadpact_router.tables import rep_load as load_table
+
+_REP_ID = re.compile(r"[^\s,;/]{1,200}")
+_EMAIL = re.compile(r"[^\s,;@]+@[^\s,;@]+\.[^\s,;@]+")
+LONGEST_ABSENCE = timedelta(days=3 * 366)
+
+_TAKEN = text(
+    """
+    SELECT r.email, r.id
+    FROM rep r JOIN unnest(CAST(:emails AS text[]), CAST(:ids AS text[])) AS n(email, id) USING (email)
+    WHERE r.id <> n.id AND r.id <> ALL(CAST(:ids AS text[]))
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RepEntry:
+    """A rep as an import or a request gives them. ``calendar`` names one of the pact's; None is the pool's
+    hours in ``timezone``.
+
+    ``open_limit`` counts leads that wait for their first touch, ``daily_limit`` leads given on one of the
+    rep's days; the lower of this and the pool's holds.
+    """
+
+    id: str
+    name: str
+    email: str
+    timezone: str
+    calendar: str | None = None
+    active: bool = True
+    open_limit: int | None = None
+    daily_limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountEntry:
+    """A company as an import gives it.
+
+    ``domain`` may be any host name or address of its website; ``owner`` a rep's id or e-mail.
+    """
+
+    name: str
+    domain: str
+    country: str | None = None
+    employees: int | None = None
+    industry: str | None = None
+    tier: str | None = None
+    owner: str | None = None
+
+
+async def put_reps(tx: Transaction, entries: Sequence[RepEntry], now: datetime) -> None:
+    """Add or update reps by id.
+
+    Raises ``Refused`` with every fault in the list, ``Conflict`` for another rep's e-mail.
+    """
+    _refuse(_faults_of_reps(entries), "The reps cannot be taken as they are")
+    rows = [{**asdict(one), "email": one.email.lower(), "updated_at": now} for one in entries]
+    taken = await tx.execute(
+        _TAKEN, {"emails": [row["email"] for row in rows], "ids": [row["id"] for row in rows]}
+    )
+    if found := taken.first():
+        raise Conflict(f"{found.email} already belongs to the rep {found.id}")
+    # In one order for everybody, so that two imports at once wait for each other instead of deadlocking.
+    rows.sort(key=lambda row: row["id"])
+    await insert_rows(tx, rep_table, rows, conflict=f"(id) DO UPDATE SET {_all_but('id', rows)}")
+    loads = [{"rep_id": row["id"], "day": now.astimezone(ZoneInfo(row["timezone"])).date()} for row in rows]
+    await insert_rows(tx, load_table, loads, conflict="(rep_id) DO NOTHING")
+
+
+async def put_accounts(tx: Transaction, entries: Sequence[AccountEntry], now: datetime) -> None:
+    """Add or update accounts by registrable domain; the last of several entries of one domain stands.
+
+    Leads meet a new account at their next touch. Raises ``Refused`` with every fault in the list.
+    """
+    _refuse(_faults_of_accounts(entries), "The accounts cannot be taken as they are")
+    rows = {
+        domain: {**asdict(one), "id": new_id(), "domain": domain, "updated_at": now}
+        for one in entries
+        if (domain := registrable_domain(one.domain))
+    }
+    in_order = [rows[domain] for domain in sorted(rows)]
+    await insert_rows(
+        tx, account_table, in_order, conflict=f"(domain) DO UPDATE SET {_all_but('domain', in_order, 'id')}"
+    )
+
+
+async def add_absence(
+    tx: Transaction, rep_id: str, starts_at: datetime, ends_at: datetime, note: str = ""
+) -> UUID:
+    """The rep is away in [starts_at, ends_at): given nothing, and their hours do not count. Returns the
+    absence's id.
+
+    Raises ``NotFound`` for an unknown rep and ``Refused`` for a span that is empty, backwards or longer than
+    three years.
+    """
+    if not starts_at < ends_at <= starts_at + LONGEST_ABSENCE:
+        fault = Fault("/ends_at", "not after the start, or more than three years later", "check both dates")
+        raise Refused("An absence ends after it starts and lasts at most three years", faults=[fault])
+    found = await tx.execute(text("SELECT 1 FROM rep WHERE id = :id FOR KEY SHARE"), {"id": rep_id})
+    if found.first() is None:
+        raise NotFound(f"There is no rep {rep_id}")
+    absence_id = new_id()
+    row = {"id": absence_id, "rep_id": rep_id, "starts_at": starts_at, "ends_at": ends_at, "note": note}
+    await insert_rows(tx, absence_table, [row])
+    return absence_id
+
+
+async def remove_absence(tx: Transaction, absence_id: UUID) -> None:
+    """The rep is not away after all. Raises ``NotFound``."""
+    gone = await tx.execute(text("DELETE FROM absence WHERE id = :id"), {"id": absence_id})
+    if gone.rowcount == 0:
+        raise NotFound(f"There is no absence {absence_id}")
+
+
+def registrable_domain(address: str) -> str | None:
+    """What a company registered: ``https://shop.acme.co.uk/de`` gives ``acme.co.uk``; None if there is no
+    such thing in it.
+    """
+    host = re.sub(r"^[a-z]+://", "", address.strip().lower()).split("/")[0].split(":")[0].strip(".")
+    try:
+        found: str | None = _suffixes().privatesuffix(host.encode("idna").decode("ascii"))
+    except UnicodeError:
+        return None
+    return found if found and "." in found and not found.replace(".", "").isdigit() else None
+
+
+@cache
+def _suffixes() -> PublicSuffixList:
+    return PublicSuffixList()
+
+
+def _faults_of_reps(entries: Sequence[RepEntry]) -> Iterator[Fault]:
+    for index, one in enumerate(entries):
+        if not _REP_ID.fullmatch(one.id):
+            yield Fault(
+                f"/{index}/id",
+                f"{one.id!r} is no rep id",
+                "use 1 to 200 characters without blanks, commas and slashes",
+            )
+        if not one.name.strip():
+            yield Fault(f"/{index}/name", "the name is empty", "give the name that others know them by")
+        if not _EMAIL.fullmatch(one.email):
+            yield Fault(
+                f"/{index}/email", f"{one.email!r} is no e-mail address", "write it as name@company.example"
+            )
+        if one.timezone not in available_timezones():
+            yield Fault(
+                f"/{index}/timezone", f"{one.timezone!r} is no time zone", "use a name such as Europe/Berlin"
+            )
+        for name, limit in (("open_limit", one.open_limit), ("daily_limit", one.daily_limit)):
+            if limit is not None and limit < 1:
+                yield Fault(
+                    f"/{index}/{name}",
+                    f"{limit} is no limit",
+                    "use 1 or more; to give nothing, set active to false",
+                )
+    yield from _twice("id", [one.id for one in entries])
+    yield from _twice("email", [one.email.lower() for one in entries])
+
+
+def _faults_of_accounts(entries: Sequence[AccountEntry]) -> Iterator[Fault]:
+    for index, one in enumerate(entries):
+        if not one.name.strip():
+            yield Fault(f"/{index}/name", "the name is empty", "give the company's name")
+        if registrable_domain(one.domain) is None:
+            yield Fault(
+                f"/{index}/domain",
+                f"{one.domain!r} is no domain of a company",
+                "use a domain such as acme.example",
+            )
+        if one.employees is not None and one.employees < 0:
+            yield Fault(
+                f"/{index}/employees", f"{one.employees} is no head count", "use 0 or more, or leave it out"
+            )
+
+
+def _twice(name: str, values: Sequence[str]) -> Iterator[Fault]:
+    first: dict[str, int] = {}
+    for index, value in enumerate(values):
+        if value in first:
+            yield Fault(f"/{index}/{name}", f"{value} is also entry {first[value]}", "list each rep once")
+        first.setdefault(value, index)
+
+
+def _refuse(faults: Iterable[Fault], detail: str) -> None:
+    found = list(faults)
+    if found:
+        raise Refused(f"{detail}: {found[0].what}", faults=found)
+
+
+def _all_but(key: str, rows: Sequence[dict[str, Any]], *others: str) -> str:
+    names = [name for name in (rows[0] if rows else ()) if name not in (key, *others)]
+    return ", ".join(f"{name} = excluded.{name}" for name in names)

@@ -1,0 +1,264 @@
+"""Read leads for people: a list, one with everything that happened to it, and why it went where it is.
+
+What is returned are values that the API shows as they are and that the board renders. Nothing here locks or writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import text
+
+from leadpact.errors import NotFound
+from leadpact.storage.unit_of_work import Transaction
+from leadpact_router.lead import Stage
+
+_MOST_OF_EACH = 200
+"""So many touches, activities and assignments of one lead are shown, the newest; people have a handful."""
+
+
+class View(BaseModel):
+    """Read from a row."""
+
+    model_config = ConfigDict(from_attributes=True, frozen=True)
+
+
+class LeadRow(View):
+    """A lead in a list."""
+
+    id: UUID
+    stage: Stage
+    source: str
+    source_kind: str
+    intent: str
+    received_at: datetime = Field(description="Since when this person waits for us.")
+    touched_at: datetime
+    full_name: str | None
+    email: str | None
+    phone: str | None
+    company: str | None
+    country: str | None
+    account_name: str | None
+    account_tier: str | None
+    score: float
+    fit: float
+    engagement: float
+    band: str | None
+    qualified_at: datetime | None = Field(description="Since when it is ready for sales.")
+    qualified_because: str | None
+    unqualified_because: str | None
+    owner: str | None = Field(description="The id of the rep who has it.")
+    owner_name: str | None
+    assignment_id: UUID | None = Field(description="Accept, contact and reject speak of this.")
+    hop: int = Field(description="How many owners it has had in this round.")
+    why: str | None = Field(description="Why it is where it is, in one sentence.")
+    held_since: datetime | None
+    held_pool: str | None
+    escalated_to: str | None
+    due_at: datetime | None = Field(description="The next moment by which somebody promised to act.")
+
+
+class Touch(View):
+    """One time that the person came to us."""
+
+    receipt_id: UUID
+    source: str
+    source_kind: str
+    intent: str
+    matched_by: str = Field(description="`new`, `email` or `phone`: how we knew who it is.")
+    occurred_at: datetime
+    received_at: datetime
+    upload_id: UUID | None
+    row: int | None
+
+
+class Activity(View):
+    """Something that the person did."""
+
+    id: UUID
+    kind: str
+    occurred_at: datetime
+    received_at: datetime
+    details: dict[str, Any]
+
+
+class Assignment(View):
+    """One owner's turn with the lead, and why it was theirs."""
+
+    id: UUID
+    rep_id: str
+    rep_name: str
+    pool: str | None
+    rule: str
+    hop: int
+    assigned_at: datetime
+    pact_version: int
+    explanation: dict[str, Any] = Field(
+        description="`decision` in a sentence, the `rules` tried with the values seen, and of the `pools` asked "
+        "each candidate with the reason why they were chosen, wait or were passed over."
+    )
+    accepted_at: datetime | None
+    contacted_at: datetime | None
+    contact_channel: str | None
+    ended_at: datetime | None
+    ended_as: str | None
+    rejection: dict[str, Any] | None
+
+
+class ClockSeen(View):
+    """A promise on one assignment, as the sla-timer announced it."""
+
+    clock_id: UUID
+    assignment_id: UUID
+    policy: str
+    rep_id: str
+    state: str
+    target: str
+    started_at: datetime | None
+    due_at: datetime
+    warned_at: datetime | None
+    ended_at: datetime | None
+    was_breached: bool
+
+
+class LeadStory(View):
+    """A lead with everything that is known of it."""
+
+    lead: LeadRow
+    answers: dict[str, Any] = Field(description="What the person said, united over their touches.")
+    contributions: list[dict[str, Any]] = Field(description="The parts of the score; it is their sum.")
+    held_reason: str | None
+    escalated_at: datetime | None
+    closed_at: datetime | None
+    touches: list[Touch]
+    activities: list[Activity]
+    assignments: list[Assignment]
+    clocks: list[ClockSeen]
+
+
+@dataclass(frozen=True, slots=True)
+class LeadFilter:
+    """Which leads: every condition that is given must hold. ``q`` is looked for in name, company, address and number."""
+
+    stage: Stage | None = None
+    owner: str | None = None
+    source: str | None = None
+    band: str | None = None
+    q: str | None = None
+
+
+LEAD_COLUMNS = """
+SELECT l.id, l.stage, l.source, l.source_kind, l.intent, l.received_at, l.touched_at, l.full_name, l.email, l.phone, l.company,
+       l.country, a.name AS account_name, a.tier AS account_tier, l.score, l.fit, l.engagement, l.band,
+       l.qualified_at, l.qualified_because, l.unqualified_because, l.owner, r.name AS owner_name, l.assignment_id, l.hop,
+       coalesce(l.held_reason, s.explanation ->> 'decision', 'not ready for sales: ' || l.unqualified_because) AS why,
+       l.held_since, l.held_pool, l.escalated_to, c.due_at
+FROM lead l
+LEFT JOIN account a ON a.id = l.account_id
+LEFT JOIN rep r ON r.id = l.owner
+LEFT JOIN assignment s ON s.id = l.assignment_id
+LEFT JOIN LATERAL (
+    SELECT min(due_at) AS due_at FROM clock_view
+    WHERE lead_id = l.id AND state IN ('running', 'warned')
+) c ON true
+"""
+
+_REST_OF_LEAD = text(
+    """
+    SELECT draft AS answers, contributions, held_reason, escalated_at, closed_at
+    FROM lead WHERE id = :id
+    """
+)
+_TOUCHES = text(
+    """
+    SELECT receipt_id, source, source_kind, intent, matched_by, occurred_at, received_at, upload_id, "row"
+    FROM touch WHERE lead_id = :id ORDER BY received_at DESC, receipt_id LIMIT :most
+    """
+)
+_ACTIVITIES = text(
+    """
+    SELECT id, kind, occurred_at, received_at, details FROM activity
+    WHERE lead_id = :id ORDER BY occurred_at DESC, id LIMIT :most
+    """
+)
+_ASSIGNMENT_COLUMNS = """
+SELECT s.id, s.rep_id, r.name AS rep_name, s.pool, s.rule, s.hop, s.assigned_at, s.pact_version, s.explanation,
+       s.accepted_at, s.contacted_at, s.contact_channel, s.ended_at, s.ended_as, s.rejection
+FROM assignment s JOIN rep r ON r.id = s.rep_id
+"""
+_ASSIGNMENTS = text(
+    f"{_ASSIGNMENT_COLUMNS} WHERE s.lead_id = :id ORDER BY s.assigned_at DESC, s.hop DESC LIMIT :most"
+)
+_CLOCKS = text(
+    """
+    SELECT clock_id, assignment_id, policy, rep_id, state, target, started_at, due_at, warned_at, ended_at, was_breached
+    FROM clock_view WHERE lead_id = :id ORDER BY due_at DESC, clock_id LIMIT :most
+    """
+)
+
+V = TypeVar("V", bound=View)
+
+
+async def page_of_leads(
+    tx: Transaction, wanted: LeadFilter, *, limit: int, after: UUID | None = None
+) -> tuple[list[LeadRow], UUID | None]:
+    """The newest ``limit`` leads before ``after``, by when we first met them, and the id that continues; None at the end."""
+    conditions: dict[str, tuple[str, Any]] = {
+        "stage": ("l.stage = :stage", wanted.stage),
+        "owner": ("l.owner = :owner", wanted.owner),
+        "source": ("l.source = :source", wanted.source),
+        "band": ("l.band = :band", wanted.band),
+        "q": (
+            "(l.full_name ILIKE :q OR l.company ILIKE :q OR l.email ILIKE :q OR l.phone ILIKE :q)",
+            wanted.q and _containing(wanted.q),
+        ),
+        "after": ("l.id < :after", after),
+    }
+    asked = {name: (sql, value) for name, (sql, value) in conditions.items() if value is not None}
+    which = " AND ".join(sql for sql, _ in asked.values()) or "true"
+    parameters = {name: value for name, (_, value) in asked.items()}
+    query = text(f"{LEAD_COLUMNS} WHERE {which} ORDER BY l.id DESC LIMIT :limit")
+    rows = await tx.execute(query, {**parameters, "limit": limit + 1})
+    found = [LeadRow.model_validate(row) for row in rows]
+    return found[:limit], found[limit - 1].id if len(found) > limit else None
+
+
+async def read_story(tx: Transaction, lead_id: UUID) -> LeadStory:
+    """Everything known of one lead, each list the newest first. Raises ``NotFound``."""
+    row = (await tx.execute(text(f"{LEAD_COLUMNS} WHERE l.id = :id"), {"id": lead_id})).first()
+    if row is None:
+        raise NotFound(f"There is no lead {lead_id}")
+    rest = (await tx.execute(_REST_OF_LEAD, {"id": lead_id})).one()
+
+    async def newest(view: type[V], query: Any) -> list[V]:
+        rows: Sequence[Any] = (await tx.execute(query, {"id": lead_id, "most": _MOST_OF_EACH})).all()
+        return [view.model_validate(one) for one in rows]
+
+    return LeadStory(
+        lead=LeadRow.model_validate(row),
+        **rest._mapping,
+        touches=await newest(Touch, _TOUCHES),
+        activities=await newest(Activity, _ACTIVITIES),
+        assignments=await newest(Assignment, _ASSIGNMENTS),
+        clocks=await newest(ClockSeen, _CLOCKS),
+    )
+
+
+async def read_assignment(tx: Transaction, assignment_id: UUID) -> Assignment:
+    """One assignment. Raises ``NotFound``."""
+    query = text(f"{_ASSIGNMENT_COLUMNS} WHERE s.id = :id")
+    row = (await tx.execute(query, {"id": assignment_id})).first()
+    if row is None:
+        raise NotFound(f"There is no assignment {assignment_id}")
+    return Assignment.model_validate(row)
+
+
+def _containing(words: str) -> str:
+    """An ILIKE pattern in which nothing that was typed has a special meaning."""
+    escaped = words.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+    return f"%{escaped}%"

@@ -1,0 +1,117 @@
+"""Queue every event for every endpoint that asked for it, once, however often the event arrives.
+
+The consumer group ``webhooks`` reads the topics of leads and clocks. An event's body is made once; each endpoint that wants the event gets
+a row in ``delivery``, and ``UNIQUE (endpoint_id, event_id)`` keeps it at one. An endpoint that is switched off is
+queued for as well: what happened meanwhile is sent when it is switched on again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import text
+
+from leadpact.bus.carrier import ApplyBatch, Reader
+from leadpact.bus.consume import Consumer, Received
+from leadpact.clock import Clock
+from leadpact.events import EVENTS, Event, Topic
+from leadpact.ids import new_id
+from leadpact.storage.bulk import insert_rows
+from leadpact.storage.unit_of_work import Transaction
+from leadpact.storage.wake import Wake
+from leadpact_router.webhooks.payload import webhook_body, webhook_type
+from leadpact_router.webhooks.tables import delivery, webhook_message
+
+CONSUMER = "webhooks"
+# The key of every event on these topics is the id of its lead.
+TOPICS = (Topic.LEADS, Topic.SLA)
+QUEUED = "webhooks.queued"
+"""What the deliverer is poked with after something was queued."""
+
+WEBHOOK_EVENTS: dict[str, type[Event]] = {
+    webhook_type(event.TYPE): event for event in EVENTS if event.TOPIC in TOPICS
+}
+"""What an endpoint may ask for, by the name that receivers know."""
+
+# KEY SHARE: an endpoint cannot be deleted between this look and our insert, and its deliverer is not held up.
+_ENDPOINTS = text("SELECT id, events FROM webhook_endpoint ORDER BY id FOR KEY SHARE")
+
+
+def fan_out_consumer(clock: Clock) -> Consumer:
+    """The consumer that queues deliveries."""
+
+    async def queue(tx: Transaction, received: Sequence[Received]) -> None:
+        await queue_deliveries(tx, received, clock)
+
+    return Consumer(CONSUMER, dict.fromkeys(WEBHOOK_EVENTS.values(), queue), clock)
+
+
+async def queue_deliveries(tx: Transaction, received: Sequence[Received], clock: Clock) -> None:
+    """Queue ``received``, in order, for whoever asked for them."""
+    endpoints = [(row.id, frozenset(row.events)) for row in await tx.execute(_ENDPOINTS)]
+    wanted = [
+        (item, takers)
+        for item in received
+        if (
+            takers := [
+                endpoint for endpoint, events in endpoints if webhook_type(item.message.type) in events
+            ]
+        )
+    ]
+    now = clock.now()
+    await insert_rows(
+        tx,
+        webhook_message,
+        [
+            {
+                "event_id": item.message.id,
+                "type": webhook_type(item.message.type),
+                "lead_id": UUID(item.event.key),
+                "body": webhook_body(item.message).decode(),
+                "queued_at": now,
+            }
+            for item, _ in wanted
+        ],
+        conflict="DO NOTHING",
+    )
+    await insert_rows(
+        tx,
+        delivery,
+        [
+            {
+                "id": new_id(),
+                "endpoint_id": endpoint,
+                "event_id": item.message.id,
+                "lead_id": UUID(item.event.key),
+                "next_at": now,
+                "queued_at": now,
+            }
+            for item, takers in wanted
+            for endpoint in takers
+        ],
+        conflict="DO NOTHING",
+    )
+
+
+class PokingReader:
+    """A reader that wakes the deliverer after each batch that was committed."""
+
+    def __init__(self, reader: Reader, wake: Wake) -> None:
+        self._reader = reader
+        self._wake = wake
+
+    async def start(self) -> None:
+        await self._reader.start()
+
+    async def run_once(self, apply: ApplyBatch) -> bool:
+        more = await self._reader.run_once(apply)
+        self._wake.poke([QUEUED])
+        return more
+
+    async def wait(self, stop: asyncio.Event) -> None:
+        await self._reader.wait(stop)
+
+    async def stop(self) -> None:
+        await self._reader.stop()

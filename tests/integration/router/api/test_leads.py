@@ -1,0 +1,152 @@
+"""Leads can be listed, looked for and understood."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from tests.integration.router.api.conftest import Service
+from tests.support.fake_clock import TUESDAY_MORNING
+from tests.support.routing import captured, did, downloaded
+
+
+async def test_a_lead_shows_its_owner_and_why_it_is_theirs(service: Service) -> None:
+    lead = await service.assigned(draft={"full_name": "Käthe Müller", "seniority": "vp"})
+    assert lead["stage"] == "assigned"
+    assert lead["owner"] in ("ana", "ben", "cem")
+    assert lead["owner_name"] == lead["owner"].title()
+    assert lead["why"] == f"{lead['owner_name']} is next in dach"
+    assert (lead["score"], lead["fit"]) == (25, 25)
+
+
+async def test_a_lead_that_is_not_ready_says_what_is_missing(service: Service) -> None:
+    await service.router.hear(downloaded("kim@globex.example"))
+    [lead] = (await service.get("/v1/leads"))["items"]
+    assert lead["stage"] == "new"
+    assert lead["owner"] is None
+    assert lead["why"].startswith("not ready for sales: ")
+
+
+async def test_leads_are_filtered_by_each_word_and_by_all_of_them_together(service: Service) -> None:
+    await service.router.hear(
+        captured("a@globex.example"),
+        captured("b@initech.example", draft={"company": "Initech"}),
+        downloaded("c@globex.example"),
+    )
+
+    async def found(**query: str) -> set[str]:
+        return {lead["email"] for lead in (await service.get("/v1/leads", **query))["items"]}
+
+    owner_of_a = await service.router.owner_of("a@globex.example")
+    assert await found(stage="new") == {"c@globex.example"}
+    assert await found(source="whitepaper") == {"c@globex.example"}
+    assert await found(owner=str(owner_of_a), q="globex") == {"a@globex.example"}
+    assert await found(q="initech") == {"b@initech.example"}
+    assert await found(stage="new", source="website-demo") == set()
+
+
+async def test_signs_that_sql_gives_a_meaning_to_are_looked_for_as_they_are(service: Service) -> None:
+    await service.router.hear(captured("a_b@globex.example"), captured("axb@globex.example"))
+    found = await service.get("/v1/leads", q="a_b")
+    assert [lead["email"] for lead in found["items"]] == ["a_b@globex.example"]
+    assert (await service.get("/v1/leads", q="%%"))["items"] == []
+
+
+async def test_pages_continue_where_the_last_one_ended_and_name_the_next_one(service: Service) -> None:
+    await service.router.hear(*(captured(f"p{number}@globex.example") for number in range(7)))
+    seen: list[str] = []
+    url: str | None = "/v1/leads?limit=3&stage=assigned"
+    pages = 0
+    while url:
+        answer = await service.http.get(url)
+        seen += [lead["email"] for lead in answer.json()["items"]]
+        url = answer.links["next"]["url"] if "next" in answer.links else None
+        assert (answer.json()["next"] is None) == (url is None)
+        pages += 1
+        if pages == 1:
+            await service.router.hear(captured("late@globex.example"))
+    assert pages == 3
+    assert sorted(seen) == [f"p{number}@globex.example" for number in range(7)]
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "says"),
+    [
+        ("stage=asigned", "query:stage", "assigned"),
+        ("owner=anna", "query:owner", "did you mean ana?"),
+        ("source=website-demos", "query:source", "did you mean website-demo?"),
+        ("source=zzz", "query:source", "website-demo, whitepaper, vendor"),
+        ("limit=201", "query:limit", "200"),
+        ("after=nonsense", "query:after", "cursor"),
+        ("after=%ff", "query:after", "cursor"),
+        ("q=%00%00", "query:q", "pattern"),
+    ],
+)
+async def test_an_unknown_word_is_refused_with_the_valid_ones(
+    service: Service, query: str, field: str, says: str
+) -> None:
+    answer = await service.http.get(f"/v1/leads?{query}")
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    [fault] = answer.json()["errors"]
+    assert fault["pointer"] == field
+    assert says in f"{fault['detail']} {fault.get('fix', '')}"
+
+
+async def test_the_story_of_a_lead_names_the_rules_tried_and_who_was_passed_over(service: Service) -> None:
+    await service.http.post(
+        "/v1/reps/ben/absences",
+        json={"starts_at": "2026-03-02T00:00:00Z", "ends_at": "2026-03-10T00:00:00Z", "note": "skiing"},
+    )
+    lead = await service.assigned()
+    story = await service.get(f"/v1/leads/{lead['id']}")
+    [assignment] = story["assignments"]
+    rules = assignment["explanation"]["rules"]
+    assert [(rule["rule"], rule["holds"]) for rule in rules] == [
+        ("account owner first", False),
+        ("DACH", True),
+    ]
+    assert rules[1]["seen"][0]["found"] == "DE"
+    [pool] = assignment["explanation"]["pools"]
+    passed_over = {
+        one["rep"]: one["because"] for one in pool["candidates"] if one["outcome"] == "passed over"
+    }
+    assert "ben" in passed_over
+    assert story["answers"]["company"] == "Globex"
+
+
+async def test_the_timeline_tells_what_happened_in_its_order(service: Service) -> None:
+    lead = await service.assigned(draft={"full_name": "Käthe Müller"})
+    clock = service.router.clock
+    clock.advance(timedelta(minutes=5))
+    await service.router.hear(did("pricing_page", "kathe@globex.example", clock.now()))
+    clock.advance(timedelta(minutes=5))
+    await service.http.post(f"/v1/assignments/{lead['assignment_id']}/accept")
+    clock.advance(timedelta(hours=3))
+    await service.router.hear(await service.router.breach("kathe@globex.example"))
+    story = await service.get(f"/v1/leads/{lead['id']}")
+    kinds = [one["kind"] for one in story["timeline"]]
+    assert kinds == [
+        "captured",
+        "qualified",
+        "assigned",
+        "activity",
+        "accepted",
+        "breached",
+        "taken_away",
+        "assigned",
+    ]
+    times = [one["at"] for one in story["timeline"]]
+    assert times == sorted(times)
+    taken, given = story["timeline"][-2:]
+    assert taken["says"] == f"from {lead['owner_name']}"
+    assert given["says"].startswith(f"to {story['lead']['owner_name']}: pool dach")
+    assert story["timeline"][0]["at"] == TUESDAY_MORNING.isoformat().replace("+00:00", "Z")
+
+
+async def test_an_unknown_lead_is_not_found(service: Service) -> None:
+    answer = await service.http.get(f"/v1/leads/{uuid4()}")
+    assert answer.status_code == 404
+    assert answer.json()["type"].endswith("/not-found")

@@ -1,0 +1,159 @@
+"""Reps, absences and accounts come in one by one or as a list, and a list is taken whole or not at all."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.integration.router.api.conftest import Service
+from tests.support.routing import captured
+
+REPS = """\
+id,name,email,timezone,calendar,max_open,active
+emil,Emil Wagner,emil@acme.example,Europe/Berlin,,40,true
+ana,Ana Berger,ana.berger@acme.example,Europe/Berlin,utc,,yes
+"""
+
+
+async def csv(service: Service, path: str, text: str | bytes) -> httpx.Response:
+    return await service.http.post(path, content=text, headers={"content-type": "text/csv"})
+
+
+async def test_a_list_of_reps_adds_new_ones_and_updates_known_ones(service: Service) -> None:
+    answer = await csv(service, "/v1/reps/import", REPS)
+    assert answer.json() == {"imported": 2}
+    reps = {one["id"]: one for one in (await service.get("/v1/reps"))["items"]}
+    assert set(reps) == {"ana", "ben", "cem", "dora", "emil"}
+    assert (reps["emil"]["open_limit"], reps["emil"]["timezone"]) == (40, "Europe/Berlin")
+    assert (reps["ana"]["name"], reps["ana"]["open_limit"]) == ("Ana Berger", None)
+
+
+@pytest.mark.parametrize("text", [REPS.replace(",", ";"), REPS.replace(",", "\t"), "\ufeff" + REPS])
+async def test_the_separator_and_the_mark_of_an_office_program_do_not_matter(
+    service: Service, text: str
+) -> None:
+    assert (await csv(service, "/v1/reps/import", text)).json() == {"imported": 2}
+
+
+async def test_every_mistake_is_named_with_its_line_and_nothing_is_taken(service: Service) -> None:
+    broken = REPS.replace("Europe/Berlin,utc", "Europe/Berln,utc").replace("emil@acme.example", "emil")
+    answer = await csv(service, "/v1/reps/import", broken)
+    assert answer.status_code == 422
+    places = [fault["pointer"] for fault in answer.json()["errors"]]
+    assert places == ["line 2, email", "line 3, timezone"]
+    assert "emil" not in {one["id"] for one in (await service.get("/v1/reps"))["items"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "the column id is missing"),
+        ("id,name,email,timezone\n", "nothing below"),
+        ("id,name,email,timezon\nx,X,x@a.example,UTC", "did you mean timezone?"),
+        ("id,id,name,email,timezone\nx,x,X,x@a.example,UTC", "twice"),
+        ("id,name,email,timezone\nx,X,x@a.example,UTC,more", "5 cells below 4 columns"),
+        ("id,name,email,timezone,max_open\nx,X,x@a.example,UTC,many", "'many' is no whole number"),
+        ("id,name,email,timezone,active\nx,X,x@a.example,UTC,maybe", "neither yes nor no"),
+        ('id,name,email,timezone\nx,"X,x@a.example,UTC', "no CSV"),
+        ("id,name,email,timezone\nx," + "X" * 501 + ",x@a.example,UTC", "501 characters"),
+    ],
+)
+async def test_a_list_that_cannot_be_read_says_why(service: Service, text: str, says: str) -> None:
+    answer = await csv(service, "/v1/reps/import", text)
+    assert answer.status_code == 422
+    assert says in answer.text
+
+
+async def test_a_file_that_is_no_text_is_refused(service: Service) -> None:
+    assert (await csv(service, "/v1/reps/import", b"id,name\xff")).status_code == 400
+    assert (await csv(service, "/v1/reps/import", b"id\x00")).status_code == 400
+    assert (await csv(service, "/v1/reps/import", b"x" * 10_000_001)).status_code == 413
+
+
+async def test_a_rep_is_put_by_id_and_shows_what_is_on_their_desk(service: Service) -> None:
+    lead = await service.assigned()
+    rep = await service.get(f"/v1/reps/{lead['owner']}")
+    assert rep["open_leads"] == 1
+    changed = await service.http.put(
+        f"/v1/reps/{lead['owner']}",
+        json={"name": rep["name"], "email": rep["email"], "timezone": "Europe/Berlin", "active": False},
+    )
+    assert changed.json()["active"] is False
+    assert (await service.http.get("/v1/reps/nobody")).status_code == 404
+
+
+async def test_another_reps_address_is_a_conflict(service: Service) -> None:
+    answer = await service.http.put(
+        "/v1/reps/emil", json={"name": "Emil", "email": "ana@acme.example", "timezone": "UTC"}
+    )
+    assert answer.status_code == 409
+    assert "already belongs to the rep ana" in answer.json()["detail"]
+
+
+async def test_who_is_away_gets_nothing_until_the_absence_is_taken_back(service: Service) -> None:
+    ids = []
+    for rep in ("ana", "ben", "cem"):
+        answer = await service.http.post(
+            f"/v1/reps/{rep}/absences",
+            json={"starts_at": "2026-03-01T00:00:00Z", "ends_at": "2026-04-01T00:00:00Z"},
+        )
+        assert answer.status_code == 201
+        ids.append(answer.json()["id"])
+    lead = await service.assigned()
+    assert lead["stage"] == "held"
+    assert "3 away" in lead["why"] or "away" in lead["why"]
+    assert (await service.get("/v1/reps/ben"))["away_until"] == "2026-04-01T00:00:00Z"
+    assert (await service.get("/v1/reps/ben/absences"))["items"][0]["id"] == ids[1]
+
+    assert (await service.http.delete(f"/v1/absences/{ids[1]}")).status_code == 204
+    await service.router.release()
+    assert await service.router.owner_of("kathe@globex.example") == "ben"
+    assert (await service.http.delete(f"/v1/absences/{ids[1]}")).status_code == 404
+
+
+async def test_an_absence_that_ends_before_it_starts_is_refused(service: Service) -> None:
+    backwards = {"starts_at": "2026-04-01T00:00:00Z", "ends_at": "2026-03-01T00:00:00Z"}
+    assert (await service.http.post("/v1/reps/ana/absences", json=backwards)).status_code == 422
+    unknown = {"starts_at": "2026-03-01T00:00:00Z", "ends_at": "2026-04-01T00:00:00Z"}
+    assert (await service.http.post("/v1/reps/nobody/absences", json=unknown)).status_code == 404
+
+
+async def test_a_list_of_accounts_is_kept_by_registrable_domain(service: Service) -> None:
+    text = "name,website,country,employees,tier,owner\nGlobex,https://www.globex.example/de,DE,900,A,dora\n"
+    assert (await csv(service, "/v1/accounts/import", text)).json() == {"imported": 1}
+    [account] = (await service.get("/v1/accounts"))["items"]
+    assert (account["domain"], account["employees"], account["owner"]) == ("globex.example", 900, "dora")
+    await service.router.hear(captured("kathe@globex.example", draft={"domain": "globex.example"}))
+    assert await service.router.owner_of("kathe@globex.example") == "dora"
+    broken = await csv(service, "/v1/accounts/import", "name,domain\nGlobex,\n")
+    assert broken.json()["errors"][0]["pointer"] == "line 2, domain"
+
+
+async def test_an_account_is_put_by_domain_and_lists_are_paged(service: Service) -> None:
+    for name in ("a", "b", "c"):
+        answer = await service.http.put(f"/v1/accounts/shop.{name}corp.example", json={"name": name})
+        assert answer.json()["domain"] == f"{name}corp.example"
+    first = await service.http.get("/v1/accounts?limit=2")
+    second = await service.http.get(first.links["next"]["url"])
+    domains = [one["domain"] for page in (first, second) for one in page.json()["items"]]
+    assert domains == ["acorp.example", "bcorp.example", "ccorp.example"]
+    assert second.json()["next"] is None
+    assert (await service.get("/v1/accounts", domain="bcorp.example"))["items"][0]["name"] == "b"
+
+
+async def test_reps_are_paged_too(service: Service) -> None:
+    first = await service.http.get("/v1/reps?limit=3")
+    second = await service.http.get(first.links["next"]["url"])
+    assert [one["id"] for page in (first, second) for one in page.json()["items"]] == [
+        "ana",
+        "ben",
+        "cem",
+        "dora",
+    ]
+
+
+async def test_unknown_things_are_not_found(service: Service) -> None:
+    assert (await service.http.get("/v1/reps/nobody/absences")).status_code == 404
+    assert (await service.http.delete(f"/v1/absences/{uuid4()}")).status_code == 404

@@ -1,0 +1,257 @@
+"""The board reads without scripts: what it shows, to whom, and what its forms do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from html.parser import HTMLParser
+from typing import cast
+from uuid import uuid4
+
+import httpx
+import pytest
+from fastapi import FastAPI, Request
+
+from leadpact.access.scopes import Caller, Scope
+from leadpact.events import LeadAccepted, LeadContacted, LeadRejected, SlaStarted
+from leadpact.ids import new_id
+from leadpact.runtime.problems import Problem
+from tests.integration.router.api.conftest import Service
+from tests.support.routing import captured, downloaded
+
+
+class Text(HTMLParser):
+    """The words of a page, in their order."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.feed(html)
+
+    def handle_data(self, data: str) -> None:
+        self.words += data.split()
+
+    def __str__(self) -> str:
+        return " ".join(self.words)
+
+
+async def words(service: Service, path: str) -> str:
+    answer = await service.http.get(path)
+    assert answer.status_code == 200, answer.text
+    return str(Text(answer.text))
+
+
+@pytest.fixture
+def reader(service: Service) -> Iterator[None]:
+    """Whoever asks may only read."""
+
+    class OnlyReaders:
+        async def admit(self, request: Request, scope: Scope) -> Caller:
+            caller = Caller("reader", "a reader", frozenset({Scope.READ}))
+            if not caller.may(scope):
+                raise Problem(403, "missing-scope", f"This needs a token with the scope {scope!s}.")
+            return caller
+
+    app = cast(FastAPI, cast(httpx.ASGITransport, service.http._transport).app)
+    before = app.state.gatekeeper
+    app.state.gatekeeper = OnlyReaders()
+    yield
+    app.state.gatekeeper = before
+
+
+async def start_clock(service: Service, email: str, *, due_in: timedelta) -> None:
+    """The sla-timer says that a promise runs."""
+    [lead] = (await service.get("/v1/leads", q=email))["items"]
+    now = service.router.clock.now()
+    await service.router.hear(
+        SlaStarted(
+            occurred_at=now,
+            clock_id=new_id(),
+            lead_id=lead["id"],
+            assignment_id=lead["assignment_id"],
+            policy="first-touch",
+            rep_id=lead["owner"],
+            due_at=now + due_in,
+            started_at=now,
+            target="2 business hours",
+            pact_version=1,
+        )
+    )
+
+
+async def test_an_empty_board_says_how_to_begin(service: Service) -> None:
+    board = await words(service, "/")
+    assert "No lead has come in yet" in board
+    assert "http://router/v1/forms/website-demo" in board
+
+
+async def test_the_board_shows_each_lead_with_its_owner_and_why(service: Service) -> None:
+    lead = await service.assigned(draft={"full_name": "Käthe Müller"})
+    await service.router.hear(downloaded("kim@globex.example"))
+    board = await words(service, "/")
+    assert f"Käthe Müller Globex DE website-demo 0 cold ◑ assigned {lead['owner_name']} {lead['why']}" in board
+    assert "Not ready for sales yet all kim@globex.example Globex whitepaper" in board
+
+
+async def test_clocks_stand_in_the_order_of_the_time_left(service: Service) -> None:
+    for email, minutes in (("late@a.example", 90), ("soon@a.example", 30), ("over@a.example", -5)):
+        await service.router.hear(captured(email))
+        await start_clock(service, email, due_in=timedelta(minutes=minutes))
+    board = await words(service, "/board/now")
+    section = board[board.index("Clocks") : board.index("Leads for sales")]
+    assert re.findall(r"(\S+ min \w+|\S+ h \S+ min \w+) .*?(\w+)@a\.example", section) == [
+        ("5 min over", "over"),
+        ("30 min left", "soon"),
+        ("1 h 30 min left", "late"),
+    ]
+
+
+async def test_a_missed_promise_is_shown_with_who_has_the_lead_now(service: Service) -> None:
+    lead = await service.assigned(draft={"full_name": "Käthe Müller"})
+    service.router.clock.advance(timedelta(hours=3))
+    await service.router.hear(await service.router.breach("kathe@globex.example"))
+    owner = str(await service.router.owner_of("kathe@globex.example")).title()
+    assert f"▲ missed by {lead['owner_name']} → now {owner}" in await words(service, "/")
+
+
+async def test_a_held_lead_and_an_escalated_one_wait_for_somebody(service: Service) -> None:
+    await service.http.post(
+        "/v1/reps/dora/absences",
+        json={"starts_at": "2026-03-01T00:00:00Z", "ends_at": "2026-04-01T00:00:00Z"},
+    )
+    await service.assigned("held@globex.example", draft={"country": "FR"})
+    await service.assigned("up@globex.example")
+    await service.router.hear(await service.router.breach("up@globex.example", at_most=0))
+    board = await words(service, "/")
+    section = board[board.index("Waiting for an owner or a decision") : board.index("Clocks")]
+    assert "held@globex.example Globex ‖ waits for an owner" in section
+    assert "up@globex.example Globex ▲ escalated to boss@acme.example" in section
+
+
+async def test_a_leads_page_explains_every_rule_and_every_candidate(service: Service) -> None:
+    await service.http.post(
+        "/v1/reps/ben/absences",
+        json={"starts_at": "2026-03-01T00:00:00Z", "ends_at": "2026-04-01T00:00:00Z"},
+    )
+    lead = await service.assigned(draft={"full_name": "Käthe Müller", "seniority": "vp"})
+    page = await words(service, f"/leads/{lead['id']}")
+    assert "✗ account owner first → account.owner account.owner: wanted present, saw" in page
+    assert "✓ DACH → dach country: wanted one of DE, AT, CH, saw DE" in page
+    assert f"{lead['owner']} chosen next in turn" in page
+    assert re.search(r"ben passed over .*away", page)
+    assert "+25 decides" in page
+    assert "captured demo request through website-demo; a new person" in page
+
+
+async def test_the_forms_on_a_leads_page_accept_reach_and_give_back(service: Service) -> None:
+    lead = await service.assigned()
+    form = {"assignment_id": lead["assignment_id"]}
+    accepted = await service.http.post(f"/leads/{lead['id']}/accept", data=form)
+    assert (accepted.status_code, accepted.headers["location"]) == (303, f"/leads/{lead['id']}")
+    await service.http.post(f"/leads/{lead['id']}/contact", data={**form, "channel": "call"})
+    await service.http.post(f"/leads/{lead['id']}/reject", data={**form, "reason": "not_now", "note": " "})
+    assert len(await service.router.said(LeadAccepted)) == 1
+    assert [one.channel for one in await service.router.said(LeadContacted)] == ["call"]
+    [rejected] = await service.router.said(LeadRejected)
+    assert (rejected.reason, rejected.note) == ("not_now", None)
+    page = await words(service, f"/leads/{lead['id']}")
+    assert "gave it back: not now, to be tried again later" in page
+    assert "Reached the person" not in page
+
+
+@pytest.mark.parametrize(
+    ("form", "says"),
+    [
+        ({"reason": ""}, "Choose a reason from the list."),
+        ({"reason": "bad_data"}, "the pact asks for a note"),
+        ({"reason": "nonsense"}, "no rejection reason"),
+    ],
+)
+async def test_what_is_refused_is_said_on_the_leads_own_page(
+    service: Service, form: dict[str, str], says: str
+) -> None:
+    lead = await service.assigned()
+    answer = await service.http.post(
+        f"/leads/{lead['id']}/reject", data={"assignment_id": lead["assignment_id"], **form}
+    )
+    assert answer.status_code == 422
+    assert says in answer.text
+    assert "Give back" in answer.text
+    assert await service.router.said(LeadRejected) == []
+
+
+async def test_who_may_only_read_sees_no_buttons_and_cannot_press_them(
+    service: Service, reader: None
+) -> None:
+    await service.router.hear(captured("kathe@globex.example"))
+    lead = (await service.get("/v1/leads"))["items"][0]
+    page = await service.http.get(f"/leads/{lead['id']}")
+    assert "Accept" not in page.text
+    answer = await service.http.post(
+        f"/leads/{lead['id']}/accept", data={"assignment_id": lead["assignment_id"]}
+    )
+    assert answer.status_code == 403
+    assert "scope work" in answer.text
+    assert await service.router.said(LeadAccepted) == []
+
+
+async def test_what_people_typed_is_shown_and_never_run(service: Service) -> None:
+    lead = await service.assigned(
+        draft={"full_name": "<script>alert(1)</script>", "company": '"><img src=x>', "message": "{{ 7*7 }}"}
+    )
+    for path in ("/", "/leads", f"/leads/{lead['id']}"):
+        page = (await service.http.get(path)).text
+        assert "<script>alert" not in page
+        assert "<img" not in page
+        assert "&lt;script&gt;alert(1)" in page
+    assert "{{ 7*7 }}" in page
+
+
+async def test_a_page_may_load_nothing_from_elsewhere_and_stand_in_nobodys_frame(service: Service) -> None:
+    answer = await service.http.get("/")
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    addresses = re.findall(r'(?:src|href)="([^"]+)"', answer.text)
+    assert all(address.startswith(("/", "#", "data:image")) for address in addresses)
+    for address in addresses:
+        if address.startswith("/board/static/"):
+            assert (await service.http.get(address)).status_code == 200
+
+
+async def test_leads_are_looked_for_and_paged_without_a_script(service: Service) -> None:
+    await service.router.hear(*(captured(f"p{number}@globex.example") for number in range(55)))
+    first = (await service.http.get("/leads?q=globex&stage=assigned")).text
+    [older] = re.findall(r'rel="next" href="([^"]+)"', first)
+    second = (await service.http.get("/leads" + older.replace("&amp;", "&"))).text
+    found = re.findall(r">(p\d+@globex)", first + second)
+    assert len(found) == len(set(found)) == 55
+    assert "No lead is like that" in (await service.http.get("/leads?q=initech")).text
+
+
+async def test_what_is_not_there_is_said_on_a_page(service: Service) -> None:
+    for path in (f"/leads/{uuid4()}", "/leads/17", f"/deliveries/{uuid4()}", "/board/static/../pages.py"):
+        answer = await service.http.get(path)
+        assert answer.status_code == 404
+    assert (await service.http.get("/leads/17")).headers["content-type"].startswith("text/html")
+
+
+async def test_deliveries_are_shown_with_their_attempts_and_can_be_sent_again(service: Service) -> None:
+    assert "No other system listens yet" in await words(service, "/deliveries")
+    made = await service.http.post("/v1/webhook-endpoints", json={"url": "http://127.0.0.1:9/hook"})
+    sent = await service.http.post(f"/v1/webhook-endpoints/{made.json()['id']}/test")
+    listed = await words(service, "/deliveries?state=pending")
+    assert "webhook.test … pending" in listed
+    assert "http://127.0.0.1:9/hook" in listed
+    page = await words(service, f"/deliveries/{sent.json()['id']}")
+    assert sent.json()["event_id"] in page
+    assert "Send again" not in page
+    refused = await service.http.post(f"/deliveries/{sent.json()['id']}/replay")
+    assert "needs no replay" in refused.text
+
+
+async def test_the_pact_in_force_can_be_read_on_its_page(service: Service) -> None:
+    page = await words(service, "/pact")
+    assert "A pact about who gets what Version 1 is in force." in page
+    assert "demo_request" in page

@@ -1,0 +1,145 @@
+"""A lead whose time is up goes to somebody who never had it, at most so many times, and then to a named human."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from leadpact.events import LeadAssigned, LeadEscalated, LeadHeld, LeadReassigned
+from leadpact_router.roster import add_absence
+from leadpact_router.work import contact
+from tests.support.fake_clock import TUESDAY_MORNING
+from tests.support.routing import REPS, Router, captured
+
+JO = "jo@globex.example"
+
+
+async def test_a_breached_lead_is_taken_away_and_given_to_the_next(router: Router) -> None:
+    await router.hear(captured(JO))
+    router.clock.advance(timedelta(hours=2))
+    breach = await router.breach(JO)
+    await router.hear(breach)
+    (first,) = await router.said(LeadAssigned)
+    (second,) = await router.said(LeadReassigned)
+    assert (first.rep_id, second.rep_id, second.hop) == ("ana", "ben", 2)
+    assert (second.previous_rep_id, second.previous_assignment_id) == ("ana", first.assignment_id)
+    assert second.reason == "first-touch was breached"
+    passed_over = {
+        one["rep"]: one["because"]
+        for one in second.explanation["pools"][0]["candidates"]
+        if one["outcome"] == "passed over"
+    }
+    assert passed_over == {"ana": "had this lead before"}
+    assert await router.rows("SELECT rep_id, ended_as FROM assignment ORDER BY hop") == [
+        ("ana", "reassigned"),
+        ("ben", None),
+    ]
+    assert await _loads(router) == {"ana": (0, 1), "ben": (1, 1), "cem": (0, 0), "dora": (0, 0)}
+
+
+async def test_a_breach_that_is_delivered_twice_takes_the_lead_away_once(router: Router) -> None:
+    await router.hear(captured(JO))
+    breach = await router.breach(JO)
+    await router.hear(breach, breach)  # two messages about one clock, as if the timer had said it twice
+    await router.hear(breach)
+    assert [one.rep_id for one in await router.said(LeadReassigned)] == ["ben"]
+
+
+async def test_two_clocks_of_one_owner_take_the_lead_away_once(router: Router) -> None:
+    await router.hear(captured(JO))
+    breaches = [await router.breach(JO), await router.breach(JO)]
+    async with router.uow.transaction() as tx:
+        await router.apply_breaches(tx, *breaches)
+    assert len(await router.said(LeadReassigned)) == 1
+
+
+async def test_a_breach_of_a_lead_that_was_touched_meanwhile_changes_nothing(router: Router) -> None:
+    await router.hear(captured(JO))
+    breach = await router.breach(JO)
+    async with router.uow.transaction() as tx:
+        now = router.clock.now()
+        await contact(tx, breach.assignment_id, channel="call", occurred_at=now, now=now)
+    await router.hear(breach)
+    assert await router.said(LeadReassigned) == []
+    assert await router.owner_of(JO) == "ana"
+
+
+async def test_a_breach_that_the_pact_only_announces_leaves_the_owner(router: Router) -> None:
+    await router.hear(captured(JO))
+    await router.hear(await router.breach(JO, at_most=None))
+    assert await router.said(LeadReassigned) == []
+    assert await router.value("SELECT state FROM clock_view") == "breached"
+
+
+async def test_when_the_reassignments_are_used_up_a_named_human_must_decide_once(router: Router) -> None:
+    await router.hear(captured(JO))
+    for _ in range(3):
+        await router.hear(await router.breach(JO))
+    assert [one.rep_id for one in await router.said(LeadReassigned)] == ["ben", "cem"]
+    (escalated,) = await router.said(LeadEscalated)
+    assert (escalated.rep_id, escalated.hops, escalated.escalated_to) == ("cem", 3, "boss@acme.example")
+    assert escalated.reason == "reassigned 2 times, as often as the pact allows"
+    await router.hear(await router.breach(JO))
+    assert len(await router.said(LeadEscalated)) == 1
+    assert await router.owner_of(JO) == "cem"
+
+
+async def test_when_everybody_has_had_it_a_named_human_must_decide(router: Router) -> None:
+    await router.hear(captured(JO))
+    for _ in range(3):
+        await router.hear(await router.breach(JO, at_most=9))
+    assert [one.rep_id for one in await router.said(LeadReassigned)] == ["ben", "cem"]
+    (escalated,) = await router.said(LeadEscalated)
+    assert escalated.reason.startswith("nobody is left who has not had it")
+    assert await router.said(LeadHeld) == []
+    assert await router.owner_of(JO) == "cem"
+
+
+async def test_when_the_others_are_away_the_lead_waits_for_one_who_has_not_had_it(router: Router) -> None:
+    await router.hear(captured(JO))
+    back_at = TUESDAY_MORNING + timedelta(hours=4)
+    async with router.uow.transaction() as tx:
+        for name in ("ben", "cem"):
+            await add_absence(tx, name, TUESDAY_MORNING, back_at)
+    await router.hear(await router.breach(JO))
+    (held,) = await router.said(LeadHeld)
+    assert held.reason == "nobody in dach can take it now: 1 had it before, 2 away"
+    assert await router.owner_of(JO) is None
+    assert await _loads(router) == {
+        name: (0, 1 if name == "ana" else 0) for name in ("ana", "ben", "cem", "dora")
+    }
+    await router.release()
+    assert await router.said(LeadReassigned) == []
+    router.clock.set(back_at)
+    await router.release()
+    (again,) = await router.said(LeadReassigned)
+    assert (again.rep_id, again.previous_rep_id, again.hop) == ("ben", "ana", 2)
+
+
+async def test_a_missed_promise_gives_no_turn_back(router: Router) -> None:
+    await router.hear(captured(JO))
+    await router.hear(await router.breach(JO))
+    await router.hear(captured("kit@globex.example"))
+    assert await router.owner_of("kit@globex.example") == "cem"
+    await router.hear(captured("lou@globex.example"))
+    assert await router.owner_of("lou@globex.example") == "ana"
+
+
+async def test_many_breaches_in_one_batch_each_find_their_next_owner(router: Router) -> None:
+    people = [f"jo{i}@globex.example" for i in range(30)]
+    await router.hear(*(captured(one) for one in people))
+    await router.hear(*[await router.breach(one) for one in people])
+    reassigned = await router.said(LeadReassigned)
+    assert len(reassigned) == 30
+    assert all(one.rep_id != one.previous_rep_id for one in reassigned)
+    assert sum(open_ for open_, _ in (await _loads(router)).values()) == 30
+    recount = """
+        SELECT rep_id, count(*) FILTER (WHERE ended_at IS NULL), count(*) FROM assignment GROUP BY rep_id ORDER BY rep_id
+    """
+    loads = "SELECT rep_id, open, today FROM rep_load WHERE today > 0 ORDER BY rep_id"
+    assert await router.rows(recount) == await router.rows(loads)
+
+
+async def _loads(router: Router) -> dict[str, tuple[int, int]]:
+    rows = await router.rows("SELECT rep_id, open, today FROM rep_load ORDER BY rep_id")
+    assert [row.rep_id for row in rows] == [rep.id for rep in REPS]
+    return {row.rep_id: (row.open, row.today) for row in rows}

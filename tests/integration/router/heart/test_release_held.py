@@ -1,0 +1,158 @@
+"""A lead that nobody can take waits with a reason and is picked up by itself, the longest waiting first."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID
+
+from leadpact.events import LeadAssigned, LeadHeld, Topic
+from leadpact_router.release_held import FLOOR_CHANGED, PERIOD, ReleaseHeld
+from leadpact_router.roster import add_absence, remove_absence
+from leadpact_router.work import contact
+from tests.support.fake_clock import TUESDAY_MORNING
+from tests.support.routing import PACT, REPS, Router, captured
+
+BACK_AT = TUESDAY_MORNING + timedelta(hours=4)
+DACH = ("ana", "ben", "cem")
+
+
+async def test_a_lead_that_nobody_can_take_is_held_with_the_reason(router: Router) -> None:
+    await _send_away(router, *DACH)
+    await router.hear(captured("jo@globex.example"))
+    (held,) = await router.said(LeadHeld)
+    assert (held.pool, held.reason) == ("dach", "nobody in dach can take it now: 3 away")
+    assert {one["because"] for one in held.explanation["pools"][0]["candidates"]} == {
+        "away until Tue 2026-03-03 13:00 (UTC)"
+    }
+    assert await router.rows("SELECT stage, held_reason, owner FROM lead") == [("held", held.reason, None)]
+
+
+async def test_held_leads_go_out_oldest_first_when_somebody_is_back(router: Router) -> None:
+    await _send_away(router, *DACH)
+    for number in range(4):
+        await router.hear(captured(f"jo{number}@globex.example"))
+        router.clock.advance(timedelta(minutes=1))
+    router.clock.set(BACK_AT)
+    await router.release()
+    assigned = await router.said(LeadAssigned)
+    assert [one.lead.email for one in assigned] == [f"jo{number}@globex.example" for number in range(4)]
+    assert [one.rep_id for one in assigned] == ["ana", "ben", "cem", "ana"]
+    assert all(one.hop == 1 for one in assigned)
+
+
+async def test_the_event_that_asked_for_an_owner_is_the_cause_also_when_it_had_to_wait(
+    router: Router,
+) -> None:
+    await _send_away(router, *DACH)
+    await router.hear(captured("jo@globex.example"))
+    router.clock.set(BACK_AT)
+    await router.release()
+    cause = "SELECT event_id FROM outbox WHERE type = 'leadpact.lead.captured.v1'"
+    assert await router.value("SELECT cause_id FROM assignment") == await router.value(cause)
+
+
+async def test_a_new_lead_stands_behind_those_who_wait_even_if_somebody_has_just_become_free(
+    router: Router,
+) -> None:
+    await _send_away(router, *DACH)
+    await router.hear(captured("old@globex.example"))
+    router.clock.set(BACK_AT)
+    await router.hear(captured("new@globex.example"))
+    assert [one.reason for one in await router.said(LeadHeld)][1] == "older leads wait for dach"
+    await router.release()
+    assert [one.lead.email for one in await router.said(LeadAssigned)] == [
+        "old@globex.example",
+        "new@globex.example",
+    ]
+
+
+async def test_a_lead_that_still_nobody_can_take_is_not_announced_again(router: Router) -> None:
+    await _send_away(router, *DACH)
+    await router.hear(captured("jo@globex.example"))
+    await router.release()
+    await router.release()
+    assert len(await router.said(LeadHeld)) == 1
+
+
+async def test_a_held_lead_follows_a_new_pact(router: Router) -> None:
+    await _send_away(router, *DACH)
+    await router.hear(captured("jo@globex.example"))
+    await router.apply_pact(PACT.replace("members: [ana, ben, cem]", "members: [ana, ben, cem, dora]"))
+    await router.release()
+    (assigned,) = await router.said(LeadAssigned)
+    assert (assigned.rep_id, assigned.pact_version) == ("dora", 2)
+
+
+async def test_a_held_lead_goes_out_when_a_new_rep_is_hired(router: Router) -> None:
+    await router.put_reps(*(replace(rep, active=False) for rep in REPS if rep.id in DACH))
+    await router.hear(captured("jo@globex.example"))
+    assert [one.reason for one in await router.said(LeadHeld)] == [
+        "nobody in dach can take it now: 3 inactive"
+    ]
+    await router.put_reps(REPS[0])
+    await router.release()
+    assert await router.owner_of("jo@globex.example") == "ana"
+
+
+async def test_a_daily_limit_ends_with_the_reps_own_day(router: Router) -> None:
+    people = [f"jo{number}@globex.example" for number in range(4)]
+    await router.hear(*(captured(one, draft={"country": "US"}) for one in people))
+    assert len(await router.said(LeadAssigned)) == 2
+    assert {one.reason for one in await router.said(LeadHeld)} == {
+        "nobody in rest can take it now: 1 at the daily limit"
+    }
+    await router.release()
+    assert len(await router.said(LeadAssigned)) == 2
+    router.clock.set(TUESDAY_MORNING + timedelta(hours=15))
+    await router.release()
+    assert len(await router.said(LeadAssigned)) == 4
+    assert await router.rows("SELECT day, today FROM rep_load WHERE rep_id = 'dora'") == [
+        ((TUESDAY_MORNING + timedelta(days=1)).date(), 2)
+    ]
+
+
+async def test_an_open_limit_counts_leads_that_wait_for_their_first_touch(router: Router) -> None:
+    await router.put_reps(replace(REPS[3], open_limit=1))
+    await router.hear(captured("jo@globex.example", draft={"country": "US"}))
+    await router.hear(captured("kit@globex.example", draft={"country": "US"}))
+    (first,) = await router.said(LeadAssigned)
+    (held,) = await router.said(LeadHeld)
+    assert held.reason == "nobody in rest can take it now: 1 at the open limit"
+    async with router.uow.transaction() as tx:
+        now = router.clock.now()
+        await contact(tx, first.assignment_id, channel="call", occurred_at=now, now=now)
+    await router.release()
+    assert await router.owner_of("kit@globex.example") == "dora"
+
+
+async def test_the_loop_picks_a_lead_up_when_it_is_told_that_the_floor_changed(router: Router) -> None:
+    absences = await _send_away(router, *DACH)
+    await router.hear(captured("jo@globex.example"))
+    stop = asyncio.Event()
+    held = ReleaseHeld(router.uow, router.book, router.shelf, router.clock, router.wake)
+    loop = asyncio.create_task(held.run(stop))
+    announced = router.wake.sleeper([Topic.LEADS])
+    async with router.uow.transaction() as tx:
+        await remove_absence(tx, absences["cem"])
+    router.wake.poke([FLOOR_CHANGED])
+    assert await announced.wait(stop, PERIOD.total_seconds() - 1)
+    stop.set()
+    await loop
+    assert await router.owner_of("jo@globex.example") == "cem"
+
+
+async def test_two_instances_release_each_lead_once(router: Router) -> None:
+    await _send_away(router, *DACH)
+    await router.hear(*(captured(f"jo{number}@globex.example") for number in range(60)))
+    router.clock.set(BACK_AT)
+    await asyncio.gather(router.release(), router.release(), router.release())
+    await router.release()
+    assigned = await router.said(LeadAssigned)
+    assert len(assigned) == len({one.lead_id for one in assigned}) == 60
+
+
+async def _send_away(router: Router, *names: str) -> dict[str, UUID]:
+    async with router.uow.transaction() as tx:
+        return {name: await add_absence(tx, name, TUESDAY_MORNING, BACK_AT) for name in names}

@@ -1,0 +1,117 @@
+"""Reps, absences and accounts are checked as a whole, and then written as a whole."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from leadpact.errors import Conflict, NotFound, Refused
+from leadpact_router.roster import (
+    AccountEntry,
+    RepEntry,
+    add_absence,
+    put_accounts,
+    put_reps,
+    remove_absence,
+)
+from tests.support.fake_clock import TUESDAY_MORNING
+from tests.support.routing import REPS, Router, captured
+
+NEW = RepEntry("emil", "Emil", "Emil@Acme.example", "Europe/Berlin")
+
+
+async def test_a_list_updates_and_adds_and_removes_nobody(router: Router) -> None:
+    await router.put_reps(NEW, replace(REPS[0], name="Ana Berger", active=False))
+    rows = await router.rows("SELECT id, name, email, active FROM rep ORDER BY id")
+    assert [tuple(row) for row in rows][:1] == [("ana", "Ana Berger", "ana@acme.example", False)]
+    assert ("emil", "Emil", "emil@acme.example", True) in [tuple(row) for row in rows]
+    assert len(rows) == 5
+
+
+async def test_updating_a_rep_keeps_what_is_on_their_desk(router: Router) -> None:
+    await router.hear(captured("jo@globex.example"))
+    await router.put_reps(*REPS)
+    assert await router.value("SELECT open FROM rep_load WHERE rep_id = 'ana'") == 1
+
+
+async def test_every_fault_of_a_list_is_named_with_its_place_and_nothing_is_written(router: Router) -> None:
+    with pytest.raises(Refused) as refused:
+        await router.put_reps(
+            NEW,
+            RepEntry("a b", "", "nobody", "Mars/Olympus", open_limit=0, daily_limit=-1),
+            replace(NEW, name="Twice"),
+        )
+    assert [fault.where for fault in refused.value.faults] == [
+        "/1/id",
+        "/1/name",
+        "/1/email",
+        "/1/timezone",
+        "/1/open_limit",
+        "/1/daily_limit",
+        "/2/id",
+        "/2/email",
+    ]
+    assert all(fault.what and fault.fix for fault in refused.value.faults)
+    assert await router.value("SELECT count(*) FROM rep") == len(REPS)
+
+
+async def test_an_address_belongs_to_one_rep(router: Router) -> None:
+    with pytest.raises(Conflict, match=r"ana@acme\.example already belongs to the rep ana"):
+        await router.put_reps(replace(NEW, email="ANA@acme.example"))
+
+
+async def test_accounts_are_known_by_what_they_registered(router: Router) -> None:
+    async with router.uow.transaction() as tx:
+        await put_accounts(tx, [AccountEntry("Globex", "https://shop.globex.co.uk/de")], TUESDAY_MORNING)
+        await put_accounts(tx, [AccountEntry("Globex Ltd", "globex.co.uk", tier="A")], TUESDAY_MORNING)
+    assert await router.rows("SELECT name, domain, tier FROM account") == [
+        ("Globex Ltd", "globex.co.uk", "A")
+    ]
+
+
+async def test_every_fault_of_a_list_of_accounts_is_named(router: Router) -> None:
+    entries = [AccountEntry("", "globex.example"), AccountEntry("Globex", "co.uk", employees=-1)]
+    async with router.uow.transaction() as tx:
+        with pytest.raises(Refused) as refused:
+            await put_accounts(tx, entries, TUESDAY_MORNING)
+    assert [fault.where for fault in refused.value.faults] == ["/0/name", "/1/domain", "/1/employees"]
+
+
+async def test_an_absence_ends_after_it_starts_and_belongs_to_somebody(router: Router) -> None:
+    async with router.uow.transaction() as tx:
+        with pytest.raises(Refused):
+            await add_absence(tx, "ana", TUESDAY_MORNING, TUESDAY_MORNING)
+        with pytest.raises(Refused):
+            await add_absence(tx, "ana", TUESDAY_MORNING, TUESDAY_MORNING + timedelta(days=2000))
+        with pytest.raises(NotFound):
+            await add_absence(tx, "nobody", TUESDAY_MORNING, TUESDAY_MORNING + timedelta(days=1))
+        with pytest.raises(NotFound):
+            await remove_absence(tx, uuid4())
+
+
+async def test_a_pact_may_name_a_rep_by_address_and_a_name_that_nobody_bears_is_passed_over(
+    router: Router,
+) -> None:
+    await router.apply_pact(
+        (await router.value("SELECT text FROM pact_version")).replace(
+            "[ana, ben, cem]", "[nobody, BEN@acme.example, cem]"
+        )
+    )
+    await router.hear(captured("jo@globex.example"))
+    assert await router.owner_of("jo@globex.example") == "ben"
+    explanation = await router.value("SELECT explanation FROM assignment")
+    assert explanation["pools"][0]["candidates"][-1] == {
+        "rep": "nobody",
+        "outcome": "passed over",
+        "because": "nobody of that name is on the roster",
+    }
+
+
+async def test_a_list_of_nobody_changes_nothing(router: Router) -> None:
+    async with router.uow.transaction() as tx:
+        await put_reps(tx, [], TUESDAY_MORNING)
+        await put_accounts(tx, [], TUESDAY_MORNING)
+    assert await router.value("SELECT count(*) FROM rep") == len(REPS)
