@@ -39,7 +39,7 @@ from leadpact.runtime.service import Loop, http_loop, listen, run_loops, stop_on
 from leadpact.runtime.settings import Settings
 from leadpact.storage.database_time import database_clock, follow_database
 from leadpact.storage.embedded import EmbeddedPostgres
-from leadpact.storage.engine import create_engine
+from leadpact.storage.engine import create_engine, require_reachable
 from leadpact.storage.housekeeping import keep_house
 from leadpact.storage.migrate import check_schema, migrate
 from leadpact.storage.unit_of_work import UnitOfWork
@@ -77,6 +77,7 @@ async def open_foundation(settings: Settings, *, application: str) -> AsyncItera
             url = settings.database_url.get_secret_value()
         engine = create_engine(url, application=application, pool_size=16)
         stack.push_async_callback(engine.dispose)
+        await require_reachable(engine)
         await (migrate(engine) if embedded else check_schema(engine))
         yield Foundation(engine, url, embedded)
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 import zoneinfo
+from collections.abc import Sequence
 from importlib import import_module
+from typing import Annotated, NoReturn
 
 import typer
 
 import leadpact
 from leadpact.cli import exit_codes
-from leadpact.errors import LeadpactError, NotFound, Refused
+from leadpact.errors import Conflict, LeadpactError, NotFound, Refused
 
 # One line per group of commands: name and module. Each module has a Typer application `app`.
 GROUPS = {
@@ -31,36 +33,40 @@ COMMANDS = {
     "healthcheck": "leadpact.cli.run",
 }
 
-app = typer.Typer(
-    name="leadpact",
-    help="The sales-marketing agreement as running software.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-)
+
+def build_app() -> typer.Typer:
+    """The command with all of its groups and commands."""
+    app = typer.Typer(name="leadpact", no_args_is_help=True, pretty_exceptions_enable=False)
+    app.callback(invoke_without_command=True)(root)
+    for name, module in GROUPS.items():
+        app.add_typer(import_module(module).app, name=name)
+    for name, module in COMMANDS.items():
+        app.command(name)(getattr(import_module(module), name.replace("-", "_")))
+    return app
 
 
-@app.callback(invoke_without_command=True)
-def root(version: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
+def root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
     """The sales-marketing agreement as running software."""
     if version:
         print(leadpact.__version__)
         raise typer.Exit
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line; an expected error is one clear sentence and an exit code, never a traceback."""
     # The zones of the tzdata package, not of the host: the same deadline on every machine.
     zoneinfo.reset_tzpath(())
-    for name, module in GROUPS.items():
-        app.add_typer(import_module(module).app, name=name)
-    for name, module in COMMANDS.items():
-        app.command(name)(getattr(import_module(module), name.replace("-", "_")))
     try:
-        app()
+        build_app()(arguments)
     except NotFound as error:
         sys.exit(_say(error, exit_codes.NOT_FOUND))
+    except Conflict as error:
+        sys.exit(_say(error, exit_codes.CONFLICT))
     except LeadpactError as error:
         sys.exit(_say(error, exit_codes.ERROR))
+    sys.exit(exit_codes.OK)
 
 
 def _say(error: LeadpactError, code: int) -> int:

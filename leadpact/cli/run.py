@@ -19,7 +19,7 @@ from leadpact.errors import Refused
 from leadpact.runtime.logging import configure_logging
 from leadpact.runtime.parts import Parts
 from leadpact.runtime.settings import Settings, load_settings
-from leadpact.storage.engine import create_engine
+from leadpact.storage.engine import create_engine, require_reachable
 from leadpact.storage.migrate import migrate as migrate_database
 
 T = TypeVar("T")
@@ -105,6 +105,7 @@ async def _migrate(settings: Settings) -> None:
     else:
         engine = create_engine(settings.database_url.get_secret_value(), application="migrate")
         try:
+            await require_reachable(engine)
             await migrate_database(engine)
         finally:
             await engine.dispose()

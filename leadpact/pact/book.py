@@ -44,7 +44,9 @@ class PactBook:
     async def at(self, tx: Transaction, version: int) -> AppliedPact:
         """One particular version. Raises ``NotFound``."""
         if version not in self._parsed:
-            found = await tx.execute(text("SELECT text FROM pact_version WHERE version = :version"), {"version": version})
+            found = await tx.execute(
+                text("SELECT text FROM pact_version WHERE version = :version"), {"version": version}
+            )
             source = found.scalar()
             if source is None:
                 raise NotFound(f"There is no pact version {version}")
@@ -60,7 +62,9 @@ class PactBook:
         # Two who apply at once take turns, so that numbers have no gaps and the unchanged check sees the other's version.
         await tx.execute(text("SELECT pg_advisory_xact_lock(hashtext('leadpact pact apply'))"))
         row = (
-            await tx.execute(text("SELECT version, fingerprint FROM pact_version ORDER BY version DESC LIMIT 1"))
+            await tx.execute(
+                text("SELECT version, fingerprint FROM pact_version ORDER BY version DESC LIMIT 1")
+            )
         ).first()
         if row is not None and row.fingerprint == pact.fingerprint:
             return AppliedPact(row.version, pact), False

@@ -270,6 +270,15 @@ RULES: tuple[Rule, ...] = (
         "clock_id",
     ),
     Rule(
+        "lost",
+        "a warning was never announced",
+        """
+        SELECT c.id, c.started_at FROM sla_clock c WHERE c.warned_percent IS NOT NULL AND NOT EXISTS (
+            SELECT FROM said s WHERE s.type = 'sla.warned' AND s.data ->> 'clock_id' = c.id::text
+              AND CAST(s.data ->> 'percent' AS int) = c.warned_percent)
+        """,
+    ),
+    Rule(
         "doubled",
         "a warning was announced more than once",
         """

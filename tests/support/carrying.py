@@ -24,6 +24,8 @@ class Carrying(Protocol):
     name: str
     engine: AsyncEngine
     uow: UnitOfWork
+    why_not_shared: str
+    """Why two instances of a group cannot be tried here; empty where they can."""
 
     def reader(self, consumer: str) -> Reader:
         """A new instance of the group, reading the SLA topic."""

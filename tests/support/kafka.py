@@ -21,6 +21,7 @@ from leadpact.bus.kafka_cluster import KafkaCluster
 from leadpact.events import Topic
 from tests.support.kafka_broker import KafkaBroker
 
+WHY_NOT_WHOLE = "librdkafka's built-in broker knows no admin requests, no transactions and no group of two"
 PARTITIONS = 4  # what librdkafka's broker makes, whatever it is asked for
 
 
@@ -41,7 +42,7 @@ async def kafka(kafka_broker: KafkaBroker) -> AsyncIterator[KafkaCluster]:
 def whole_kafka(kafka: KafkaCluster, kafka_broker: KafkaBroker) -> KafkaCluster:
     """As ``kafka``, on a broker that can do all that Kafka can; else the test is skipped."""
     if kafka_broker.kind == "librdkafka":
-        pytest.skip("librdkafka's built-in broker has neither admin requests nor transactions")
+        pytest.skip(WHY_NOT_WHOLE)
     return kafka
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -22,8 +23,10 @@ from leadpact_router.calendars import CalendarShelf
 from leadpact_router.capture import capture
 from leadpact_router.handlers import CONSUMER, TOPICS, router_consumer
 from leadpact_router.news import News
+from leadpact_router.reassign import reassign
 from leadpact_router.release_held import ReleaseHeld
 from leadpact_router.roster import RepEntry, put_reps
+from leadpact_router.terms import Terms
 from tests.support.announced import announced
 from tests.support.fake_clock import TUESDAY_MORNING, FakeClock
 
@@ -134,10 +137,19 @@ class Router:
             pass
 
     async def take_in(self, tx: Transaction, *events: LeadCaptured) -> None:
-        """Apply captured leads as one batch, in this order. (Carriers keep the order of each person's events, no more.)"""
+        """Apply captured leads as one batch, in this order.
+
+        (Carriers keep the order of each person's events, no more.)
+        """
         applied = await self.book.current(tx)
         batch = [News(EventId(event.receipt_id), event) for event in events]
-        await capture(tx, batch, applied, self.shelf.of(applied), self.clock.now())
+        await capture(tx, batch, Terms(applied, self.shelf.of(applied), self.clock.now()))
+
+    async def apply_breaches(self, tx: Transaction, *events: SlaBreached) -> None:
+        """Act on breaches as one batch."""
+        applied = await self.book.current(tx)
+        terms = Terms(applied, self.shelf.of(applied), self.clock.now())
+        await reassign(tx, [News(EventId(event.clock_id), event) for event in events], terms)
 
     async def release(self) -> None:
         """Look after the held leads."""
@@ -193,3 +205,13 @@ class Router:
             escalate_to="boss@acme.example" if at_most is not None else None,
             pact_version=1,
         )
+
+
+async def somebody_waits_for_a_lock(router: Router) -> None:
+    """Return when one of this database's sessions waits for a lock of another."""
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    async with asyncio.timeout(10), router.engine.connect() as connection:
+        while (await connection.execute(waiting)).scalar() == 0:
+            await connection.rollback()

@@ -21,6 +21,8 @@ from leadpact.storage.unit_of_work import UnitOfWork
 from leadpact.storage.wake import Wake
 from tests.conftest import Database
 from tests.support.carrying import Carrying
+from tests.support.kafka import WHY_NOT_WHOLE
+from tests.support.kafka_broker import KafkaBroker
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Carried:
     carrier: Carrier
     engine: AsyncEngine
     uow: UnitOfWork
+    why_not_shared: str = ""
 
     def reader(self, consumer: str) -> Reader:
         return self.carrier.reader(consumer, [Topic.SLA])
@@ -53,12 +56,18 @@ async def on_postgres(database: Database, uow: UnitOfWork, wake: Wake) -> Carryi
 
 @pytest.fixture
 async def on_kafka(
-    database: Database, uow: UnitOfWork, wake: Wake, kafka: KafkaCluster, metrics: KafkaMetrics
+    database: Database,
+    uow: UnitOfWork,
+    wake: Wake,
+    kafka: KafkaCluster,
+    metrics: KafkaMetrics,
+    kafka_broker: KafkaBroker,
 ) -> AsyncIterator[Carrying]:
     """Kafka, with a relay that feeds it."""
     stop = asyncio.Event()
     relay = asyncio.create_task(Relay(uow, kafka, wake, metrics).run(stop))
-    yield Carried("kafka", KafkaCarrier(uow, kafka, metrics), database.engine, uow)
+    why_not_shared = WHY_NOT_WHOLE if kafka_broker.kind == "librdkafka" else ""
+    yield Carried("kafka", KafkaCarrier(uow, kafka, metrics), database.engine, uow, why_not_shared)
     stop.set()
     await relay
 

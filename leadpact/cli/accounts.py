@@ -1,0 +1,42 @@
+"""Bring in and list the accounts: the companies that leads are recognised as, and whose they are."""
+
+from __future__ import annotations
+
+import json
+
+import typer
+
+from leadpact.cli.show import print_table
+from leadpact.cli.target import Api, AsJson, CsvFile, Data, Url, call_api, read_csv
+
+app = typer.Typer(help="Accounts: companies that are known.", no_args_is_help=True)
+
+
+@app.command("import")
+def import_accounts(file: CsvFile, as_json: AsJson = False, url: Url = None, data: Data = None) -> None:
+    """Add or update accounts from a CSV file: all of it, or nothing with every mistake named by its line.
+
+    Columns: name, domain; if wanted country, employees, industry, tier, owner. What is not in the file stays as it is.
+    """
+
+    body = read_csv(file)
+
+    async def bring_in(api: Api) -> None:
+        done = await api.post("/v1/accounts/import", **body)
+        print(json.dumps(done) if as_json else f"{done['imported']} accounts were added or updated.")
+
+    call_api(url, data, bring_in)
+
+
+@app.command("list")
+def list_accounts(as_json: AsJson = False, url: Url = None, data: Data = None) -> None:
+    """List all accounts by domain."""
+
+    async def show(api: Api) -> None:
+        accounts = await api.all_items("/v1/accounts", limit=200)
+        if as_json:
+            print(json.dumps(accounts, ensure_ascii=False))
+        else:
+            print_table(("domain", "name", "country", "employees", "industry", "tier", "owner"), accounts)
+
+    call_api(url, data, show)
