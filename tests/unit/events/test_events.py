@@ -56,7 +56,9 @@ def test_fields_of_a_later_version_are_ignored() -> None:
 
 
 def message(data: str, type_: str = LeadCaptured.TYPE) -> Message:
-    return Message(EventId(new_id()), type_, "/leadpact/ingest", "leadpact.inbound", "key", TUESDAY_MORNING, data)
+    return Message(
+        EventId(new_id()), type_, "/leadpact/ingest", "leadpact.inbound", "key", TUESDAY_MORNING, data
+    )
 
 
 def test_an_event_that_nobody_here_knows_is_no_fault() -> None:

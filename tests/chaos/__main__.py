@@ -1,0 +1,45 @@
+"""`python -m tests.chaos --kills 500 --carrier kafka --seed 7`: a storm, and a table of what it broke. Exit code 1 if anything."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import secrets
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+
+from tests.chaos.report import show
+from tests.chaos.storm import Plan, storm
+
+
+def main() -> int:
+    """Run one storm."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--kills", type=int, default=500)
+    parser.add_argument("--carrier", choices=("postgres", "kafka"), default="postgres")
+    parser.add_argument("--seed", type=int, default=None, help="draws victims and pauses; random if left out")
+    parser.add_argument("--rate", type=float, default=5.0, help="leads per second, beside the rushes")
+    parser.add_argument("--instances", type=int, default=1, help="of each service")
+    given = parser.parse_args()
+    seed = secrets.randbelow(1_000_000) if given.seed is None else given.seed
+    plan = Plan(given.kills, given.carrier, seed, given.rate, given.instances)
+    console = Console()
+    console.print(f"chaos: {plan.kills} kills, {plan.carrier} carries the events, seed {plan.seed}")
+
+    # Not a folder closed to others: PostgreSQL runs as another account when root starts it.
+    folder = Path(tempfile.mkdtemp(prefix="leadpact-chaos-"))
+    report = asyncio.run(storm(plan, folder, lambda said: console.print(f"  {said}", highlight=False)))
+    show(report, console)
+    if report.is_clean:
+        shutil.rmtree(folder)
+        return 0
+    console.print(f"What the services said, and the database, are in {folder}")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

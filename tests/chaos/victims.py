@@ -1,0 +1,149 @@
+"""Own what is killed: the three services, PostgreSQL and the broker, each as a real process that comes back at the same address.
+
+A service that ends by itself is started again too, as a supervisor in production would; how often that happened is remembered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Protocol
+
+from leadpact.demo.kafka_broker import ApacheKafka
+from leadpact.storage.embedded import EmbeddedPostgres
+
+LOOK_EVERY_SECONDS = 0.1
+
+
+class Victim(Protocol):
+    """Something that is killed with SIGKILL and started again."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def kill(self) -> None:
+        """End it as a power cut would, and start it again."""
+        ...
+
+
+class Postgres:
+    """The embedded server, owned by this process. Its address stays the same."""
+
+    name = "postgres"
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._server = EmbeddedPostgres.start(folder)
+        self.url = self._server.url
+
+    async def kill(self) -> None:
+        os.kill(self._server.pid, signal.SIGKILL)
+        await asyncio.to_thread(self._start_again)
+
+    def _start_again(self) -> None:
+        self._server.stop()  # gives the folder back; there is nothing left to stop
+        self._server = EmbeddedPostgres.start(self._folder)
+        assert self._server.url == self.url
+
+    def stop(self) -> None:
+        self._server.stop()
+
+
+class Broker:
+    """Apache Kafka on one node. What it acknowledged is still there afterwards."""
+
+    name = "broker"
+
+    def __init__(self, folder: Path) -> None:
+        self._kafka = ApacheKafka.start(folder)
+        self.bootstrap = self._kafka.bootstrap
+
+    async def kill(self) -> None:
+        self._kafka.kill()
+        await asyncio.to_thread(self._kafka.restart)
+
+    def stop(self) -> None:
+        self._kafka.stop()
+
+
+@dataclass
+class Service:
+    """`leadpact <name>`, serving on ``port`` and writing its log to ``log``."""
+
+    name: str
+    port: int
+    environment: Mapping[str, str]
+    log: Path
+    last_words: list[str] = field(default_factory=list)
+    """What it said last, each time that it ended although nobody had killed it."""
+    _process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "leadpact.cli.main", self.name, "--port", str(self.port)],
+                env={**os.environ, **self.environment},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C is for the supervisor
+            )
+
+    async def kill(self) -> None:
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+        self.start()
+
+    def look_after(self) -> None:
+        """Start it again if it has ended by itself."""
+        assert self._process is not None
+        if self._process.poll() is not None:
+            self.last_words.append(_last_words(self.log))
+            self.start()
+
+    def end(self) -> None:
+        """Leave nothing behind."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+
+def _last_words(log: Path) -> str:
+    """The last line that says something."""
+    lines = [
+        line for line in log.read_text(errors="replace").splitlines() if line and not line.startswith("(")
+    ]
+    return lines[-1] if lines else "nothing"
+
+
+async def look_after(services: list[Service], stop: asyncio.Event) -> None:
+    """Start again whatever ends by itself, until ``stop``."""
+    while not stop.is_set():
+        for service in services:
+            service.look_after()
+        await asyncio.sleep(LOOK_EVERY_SECONDS)
+
+
+def free_ports() -> Iterator[int]:
+    """Ports that nobody listens on, below those that systems give to outgoing connections: a service that is down keeps its own."""
+    first = 12_000 + os.getpid() % 4_000
+    for port in count(first):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        yield port

@@ -1,0 +1,133 @@
+"""The commands on a real database: what they print, what they refuse, and how they end."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leadpact.cli import exit_codes
+from leadpact.cli.main import main
+from tests.support.pacts import SMALL_PACT
+
+REPS = "id,name,email,timezone\nana,Ana Berger,ana@acme.example,Europe/Berlin\n"
+ACCOUNTS = "name,domain,owner\nNordlicht GmbH,nordlicht.example,ana\n"
+
+
+class Shell:
+    """Types commands."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+        self.complaint = ""
+
+    def run(self, *words: object, ends_with: int = exit_codes.OK) -> str:
+        """What the command printed, if it ended with the exit code ``ends_with``."""
+        with pytest.raises(SystemExit) as end:
+            main([str(word) for word in words])
+        said = self._capsys.readouterr()
+        self.complaint = said.err
+        assert end.value.code == ends_with, said
+        return said.out
+
+    def json(self, *words: object) -> Any:
+        return json.loads(self.run(*words, "--json"))
+
+
+@pytest.fixture
+def shell(database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
+    monkeypatch.setenv("LEADPACT_DATABASE_URL", database_url)
+    return Shell(capsys)
+
+
+def written(folder: Path, name: str, text: str) -> Path:
+    (folder / name).write_text(text, encoding="utf-8")
+    return folder / name
+
+
+def test_a_pact_is_put_in_force_once_and_stays_in_the_history(shell: Shell, tmp_path: Path) -> None:
+    file = written(tmp_path, "pact.yaml", SMALL_PACT)
+    assert "Version 1 of small is in force" in shell.run("pact", "apply", file)
+    assert "in force already, as version 1" in shell.run("pact", "apply", file)
+    later = written(tmp_path, "later.yaml", SMALL_PACT.replace("points: 25", "points: 30"))
+    assert shell.json("pact", "apply", later)["version"] == 2
+    assert [version["version"] for version in shell.json("pact", "history")] == [2, 1]
+    assert shell.run("pact", "show", "1") == SMALL_PACT
+    assert shell.json("pact", "show")["version"] == 2
+
+
+def test_a_pact_with_mistakes_is_not_applied(shell: Shell, tmp_path: Path) -> None:
+    file = written(tmp_path, "pact.yaml", SMALL_PACT.replace("fallback: triage", "fallback: triag"))
+    said = shell.run("pact", "apply", file, ends_with=exit_codes.CHECK_FAILED)
+    assert 'did you mean "triage"?' in said
+    shell.run("pact", "show", ends_with=exit_codes.NOT_FOUND)
+    assert "No pact has been applied yet" in shell.complaint
+
+
+def test_reps_and_accounts_are_brought_in_and_listed(shell: Shell, tmp_path: Path) -> None:
+    assert "1 reps" in shell.run("reps", "import", written(tmp_path, "reps.csv", REPS))
+    assert "1 accounts" in shell.run("accounts", "import", written(tmp_path, "accounts.csv", ACCOUNTS))
+    (ana,) = shell.json("reps", "list")
+    assert (ana["name"], ana["timezone"], ana["active"]) == ("Ana Berger", "Europe/Berlin", True)
+    assert "Ana Berger" in shell.run("reps", "list")
+    (account,) = shell.json("accounts", "list")
+    assert (account["domain"], account["owner"]) == ("nordlicht.example", "ana")
+
+
+def test_a_list_with_mistakes_changes_nothing_and_names_each_line(shell: Shell, tmp_path: Path) -> None:
+    file = written(tmp_path, "reps.csv", REPS + "ben,Ben,ben at acme,Europe/Berln\n")
+    shell.run("reps", "import", file, ends_with=exit_codes.ERROR)
+    assert "line 3, email: 'ben at acme' is no e-mail address" in shell.complaint
+    assert "line 3, timezone: 'Europe/Berln' is no time zone" in shell.complaint
+    assert shell.json("reps", "list") == []
+
+
+def test_a_file_that_is_not_there_is_named(shell: Shell, tmp_path: Path) -> None:
+    shell.run("accounts", "import", tmp_path / "none.csv", ends_with=exit_codes.NOT_FOUND)
+    assert "none.csv: No such file" in shell.complaint
+
+
+def test_a_list_longer_than_a_page_is_shown_whole(shell: Shell, tmp_path: Path) -> None:
+    rows = "".join(f"Company {n},company-{n:03}.example\n" for n in range(250))
+    shell.run("accounts", "import", written(tmp_path, "accounts.csv", "name,domain\n" + rows))
+    assert len({account["domain"] for account in shell.json("accounts", "list")}) == 250
+
+
+def test_a_token_is_made_shown_without_its_secret_and_revoked(shell: Shell) -> None:
+    token = shell.run(
+        "tokens", "create", "CRM", "--scope", "read", "--scope", "work", "--expires-in", "30"
+    ).strip()
+    (listed,) = shell.json("tokens", "list")
+    assert listed["id"] == token.split("_")[1]
+    assert (listed["name"], listed["scopes"]) == ("CRM", ["read", "work"])
+    assert listed["expires_at"] > listed["created_at"]
+    assert token not in shell.run("tokens", "list")
+    shell.run("tokens", "revoke", listed["id"])
+    assert shell.json("tokens", "list")[0]["revoked_at"] is not None
+    shell.run("tokens", "revoke", "unknown", ends_with=exit_codes.NOT_FOUND)
+
+
+def test_an_address_without_a_token_says_where_it_is_looked_for(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LEADPACT_TOKEN", raising=False)
+    shell.run("tokens", "list", "--url", "http://127.0.0.1:9", ends_with=exit_codes.ERROR)
+    assert "LEADPACT_TOKEN" in shell.complaint
+
+
+def test_an_address_that_does_not_answer_is_named(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEADPACT_TOKEN", "any")
+    shell.run("tokens", "list", "--url", "http://127.0.0.1:9", ends_with=exit_codes.ERROR)
+    assert "http://127.0.0.1:9 does not answer" in shell.complaint
+
+
+def test_a_database_that_is_away_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LEADPACT_DATABASE_URL", "postgresql://nobody@127.0.0.1:9/none")
+    shell = Shell(capsys)
+    shell.run("tokens", "list", ends_with=exit_codes.ERROR)
+    assert "127.0.0.1" in shell.complaint
+    assert "Traceback" not in shell.complaint
