@@ -120,12 +120,16 @@ class LeadReassigned(LeadAssigned):
 
 
 class LeadHeld(LeadEvent):
-    """Nobody could be given the lead now. It is picked up again by itself when somebody can."""
+    """Nobody could be given the lead now. It is picked up again by itself when somebody can.
+
+    ``previous_assignment_id`` names the ownership that this ended, if there was one.
+    """
 
     TYPE: ClassVar[str] = "leadpact.lead.held.v1"
 
     reason: str
     pool: str | None = None
+    previous_assignment_id: UUID | None = None
     lead: LeadFacts
     explanation: dict[str, Any]
     pact_version: int

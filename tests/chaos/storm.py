@@ -85,7 +85,7 @@ class Plan:
     leads_per_second: float = 5.0
     instances: int = 1
     pause_seconds: tuple[float, float] = (0.3, 2.5)
-    rush: int = 20
+    rush: int = 40
     strike_seconds: float = 0.5
 
 

@@ -38,4 +38,4 @@ async def announced_messages(engine: AsyncEngine) -> list[Message]:
 async def announced(engine: AsyncEngine, kind: type[E]) -> list[E]:
     """Every event of exactly one class, decoded."""
     messages = await announced_messages(engine)
-    return [event for message in messages if type(event := decode(message, _KNOWN)) is kind]  # type: ignore[misc]  # narrowed by the class comparison
+    return [event for message in messages if type(event := decode(message, _KNOWN)) is kind]

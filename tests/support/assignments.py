@@ -11,6 +11,7 @@ from leadpact.events import (
     LeadAssigned,
     LeadContacted,
     LeadFacts,
+    LeadHeld,
     LeadReassigned,
     LeadRejected,
 )
@@ -105,6 +106,20 @@ def accepted(of: LeadAssigned, at: datetime, *, recorded_at: datetime | None = N
 def rejected(of: LeadAssigned, at: datetime, *, recorded_at: datetime | None = None) -> LeadRejected:
     """The owner gave it back."""
     return LeadRejected(**_worked(of, at, recorded_at), reason="no_budget", outcome="nurture")
+
+
+def held(at: datetime, before: LeadAssigned) -> LeadHeld:
+    """The lead was taken from its owner, and nobody is free."""
+    return LeadHeld(
+        occurred_at=at,
+        lead_id=before.lead_id,
+        reason="nobody in everybody can take it now: 2 away",
+        pool="everybody",
+        previous_assignment_id=before.assignment_id,
+        lead=before.lead,
+        explanation={},
+        pact_version=before.pact_version,
+    )
 
 
 def _assignment(at: datetime, lead: LeadFacts) -> dict[str, Any]:

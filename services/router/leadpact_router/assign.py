@@ -159,6 +159,7 @@ def hold(tx: Transaction, ready: Ready, kept: Kept, terms: Terms) -> None:
                 lead_id=lead.id,
                 reason=kept.reason,
                 pool=kept.pool,
+                previous_assignment_id=ready.owners[-1].assignment_id if ready.owners else None,
                 lead=lead.event_facts(),
                 explanation=kept.explanation,
                 pact_version=terms.applied.version,

@@ -6,11 +6,18 @@ from collections.abc import Sequence
 
 from leadpact.bus.consume import Consumer, Received
 from leadpact.clock import Clock
-from leadpact.events import LeadAccepted, LeadAssigned, LeadContacted, LeadReassigned, LeadRejected
+from leadpact.events import (
+    LeadAccepted,
+    LeadAssigned,
+    LeadContacted,
+    LeadHeld,
+    LeadReassigned,
+    LeadRejected,
+)
 from leadpact.pact.book import PactBook
 from leadpact.storage.unit_of_work import Transaction
 from leadpact_sla_timer.arm import arm
-from leadpact_sla_timer.disarm import disarm
+from leadpact_sla_timer.disarm import disarm, release
 
 CONSUMER = "sla-timer"
 
@@ -24,6 +31,9 @@ def timer_consumer(book: PactBook, clock: Clock) -> Consumer:
     async def stops(tx: Transaction, received: Sequence[Received]) -> None:
         await disarm(tx, received, book, clock.now())
 
+    async def releases(tx: Transaction, received: Sequence[Received]) -> None:
+        await release(tx, received, book, clock.now())
+
     return Consumer(
         CONSUMER,
         {
@@ -32,6 +42,7 @@ def timer_consumer(book: PactBook, clock: Clock) -> Consumer:
             LeadContacted: stops,
             LeadAccepted: stops,
             LeadRejected: stops,
+            LeadHeld: releases,
         },
         clock,
     )

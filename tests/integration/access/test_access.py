@@ -92,7 +92,7 @@ async def test_a_spoilt_token_is_refused(
     http: httpx.AsyncClient, uow: UnitOfWork, clock: FakeClock, spoil: Callable[[str], str]
 ) -> None:
     token = await a_token(uow, clock, Scope.READ)
-    headers = {"Authorization": f"Bearer {spoil(token)}".encode()}
+    headers = httpx.Headers({"Authorization": f"Bearer {spoil(token)}"}, encoding="utf-8")
     assert (await http.get("/readable", headers=headers)).status_code == 401
 
 

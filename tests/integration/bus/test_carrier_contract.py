@@ -13,14 +13,14 @@ from sqlalchemy import text
 from leadpact.bus.carrier import Delivery
 from leadpact.bus.consume import Consumer, Received, TooMuchPoison, run_consumer
 from leadpact.errors import Poison, Transient
-from leadpact.events import MessageDeadLettered, SlaCancelled, decode
+from leadpact.events import Event, MessageDeadLettered, SlaCancelled, decode
 from leadpact.ids import new_id
 from leadpact.storage.unit_of_work import Transaction
 from tests.support.announced import announced
 from tests.support.carrying import Carrying, announce, fact, running, until
 from tests.support.fake_clock import FakeClock
 
-_KNOWN = {SlaCancelled.TYPE: SlaCancelled}
+_KNOWN: dict[str, type[Event]] = {SlaCancelled.TYPE: SlaCancelled}
 
 
 class Seen:

@@ -179,12 +179,15 @@ async def test_a_batch_that_runs_when_the_group_changes_is_finished_before_anoth
         trail.append("second")
 
     await announce(uow, [fact(key, "0") for key in keys])
+    second = carrier.reader("pair", [Topic.SLA])
     async with running(carrier.reader("pair", [Topic.SLA]), slow):
         await first_runs.wait()
-        async with running(carrier.reader("pair", [Topic.SLA]), quick):
+        async with running(second, quick):
             await announce(uow, [fact(key, "1") for key in keys])
             await asyncio.sleep(4)  # one heartbeat, so that the first has heard that the group changes
             assert trail == ["first begins"]
+            assert second._member is not None
+            assert second._member.places == {}
             go_on.set()
             await until(lambda: "second" in trail)
 
@@ -352,6 +355,22 @@ async def test_a_topic_that_is_made_anew_under_a_running_consumer_stops_it(
 
         await until(made_anew)
         with pytest.raises(OffsetOutsideLog):
+            await end_of(task)
+
+
+async def test_an_offset_that_turns_out_to_be_missing_while_reading_stops_the_consumer(
+    on_kafka: Carrying, uow: UnitOfWork, kafka: KafkaCluster, metrics: KafkaMetrics
+) -> None:
+    reader = KafkaCarrier(uow, kafka, metrics).reader("steady", [Topic.SLA])
+
+    async def apply(_: Transaction, deliveries: Sequence[Delivery]) -> None: ...
+
+    async with running(reader, apply) as task:
+        await until(lambda: reader._member is not None and len(reader._member.places) == 4)
+        assert reader._member is not None
+        partition = next(iter(reader._member.places))
+        reader._member._client.seek(partition, 1_000)  # as if retention had overtaken a slow reader
+        with pytest.raises(OffsetOutsideLog, match="offset 1000, which Kafka does not have"):
             await end_of(task)
 
 

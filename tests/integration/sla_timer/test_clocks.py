@@ -18,6 +18,7 @@ from tests.support.assignments import (
     assigned,
     contacted,
     facts,
+    held,
     reassigned,
     rejected,
 )
@@ -250,6 +251,21 @@ async def test_several_promises_are_met_and_missed_each_on_its_own(timer: Timer)
 
     states = {clock.policy: clock.state for clock in await timer.clocks()}
     assert states == {"first-touch": ClockState.MET, "acceptance": ClockState.BREACHED}
+    assert [breach.policy for breach in await timer.said(SlaBreached)] == ["acceptance"]
+
+
+async def test_an_owner_who_lost_the_lead_while_nobody_was_free_misses_nothing_more(timer: Timer) -> None:
+    version = await timer.apply_pact(TWO_PROMISES)
+    lead = assigned(pact_version=version)
+    await timer.hear(lead)
+    timer.clock.set(TUESDAY_MORNING + HOUR)
+    await timer.sweep()
+    await timer.hear(held(TUESDAY_MORNING + HOUR + SECOND, lead))
+    timer.clock.set(DUE + HOUR)
+    await timer.sweep()
+
+    states = {clock.policy: clock.state for clock in await timer.clocks()}
+    assert states == {"first-touch": ClockState.CANCELLED, "acceptance": ClockState.BREACHED}
     assert [breach.policy for breach in await timer.said(SlaBreached)] == ["acceptance"]
 
 

@@ -18,7 +18,7 @@ KINDS = (SlaBreached, SlaCancelled, SlaWarned)
 
 
 def item(kind: type[Event], key: int) -> _Item:
-    event = kind.model_construct(lead_id=UUID(int=key))
+    event = kind.model_construct(occurred_at=TUESDAY_MORNING, lead_id=UUID(int=key))
     message = Message(EventId(new_id()), kind.TYPE, "/test", kind.TOPIC, str(key), TUESDAY_MORNING, "{}")
     return _Item(Delivery(kind.TOPIC, "0", message), Received(message, event))
 

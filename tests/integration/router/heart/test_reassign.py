@@ -103,6 +103,8 @@ async def test_when_the_others_are_away_the_lead_waits_for_one_who_has_not_had_i
     await router.hear(await router.breach(JO))
     (held,) = await router.said(LeadHeld)
     assert held.reason == "nobody in dach can take it now: 1 had it before, 2 away"
+    (first,) = await router.said(LeadAssigned)
+    assert held.previous_assignment_id == first.assignment_id
     assert await router.owner_of(JO) is None
     assert await _loads(router) == {
         name: (0, 1 if name == "ana" else 0) for name in ("ana", "ben", "cem", "dora")
