@@ -50,11 +50,14 @@ class Page:
 
     def checks(self, checks: Sequence[Check]) -> None:
         """What was expected, and whether it came out so."""
+        grid = Table.grid(padding=(0, 1))
         for one in checks:
-            mark = "[green]✔[/green]" if one.holds else "[bold red]✘[/bold red]"
-            self._out.print(f"{mark} {escape(one.expected)}")
-            if not one.holds:
-                self._out.print(f"    [red]seen instead: {escape(str(one.seen))}[/red]")
+            if one.holds:
+                grid.add_row("[green]✔[/green]", escape(one.expected))
+            else:
+                grid.add_row("[bold red]✘[/bold red]", escape(one.expected))
+                grid.add_row("", f"[red]seen instead: {escape(str(one.seen))}[/red]")
+        self._out.print(grid)
 
     def progress(self, text: str) -> None:
         """Something that takes a moment."""

@@ -15,6 +15,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from leadpact.errors import Refused
+
 _ACCEPTED = re.compile(r"(?P<type>[a-z_]+\.[a-z_]+) -> (?P<rep>.+)$")
 _REFUSED = '" 401 '
 
@@ -46,7 +48,7 @@ def free_port() -> int:
 
 @asynccontextmanager
 async def run_receiver(script: Path, port: int, secret: str) -> AsyncIterator[Receiver]:
-    """The receiver, listening on ``port``, until the block ends."""
+    """The receiver, listening on ``port``, until the block ends. Raises ``Refused`` if it does not start."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-u",
@@ -57,7 +59,8 @@ async def run_receiver(script: Path, port: int, secret: str) -> AsyncIterator[Re
     )
     assert process.stderr is not None
     receiver = Receiver()
-    await process.stderr.readline()  # it says where it listens once it does
+    if not await process.stderr.readline():  # it says where it listens once it does
+        raise Refused(f"The receiver {script} does not run on port {port}.")
     hearing = asyncio.create_task(_hear(process.stderr, receiver))
     try:
         yield receiver

@@ -31,7 +31,7 @@ _CALLED = ("Katharina Roth", "Max Huber", "Luca Frei")
 _UNCALLED = "Dr. Theresa Steiner"
 _FROM_NO_REGION = "山田 太郎"
 _TRIAGE = ("emil", "harriet", "luis")
-_DID = ("pricing_page", "whitepaper_downloaded")
+_DID = ("pricing_page", "webinar_attended")
 _HEARD = ("lead.assigned", "lead.reassigned", "lead.held", "sla.warned", "sla.breached")
 
 
