@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 Json = Mapping[str, Any]
@@ -144,13 +145,13 @@ def promise_was_kept(name: str, clock: Json | None) -> Check:
 
 
 def was_warned_and_breached(name: str, clock: Json | None) -> Check:
-    """Warned before the breach, and breached no earlier than the truth and no later than a minute after it."""
+    """Warned before the breach, and not breached before the time was up."""
     return check(
         f"nobody called {name}: warned at 80 %, breached when the time was up",
         clock is not None
         and clock["warned_percent"] == 80
         and clock["state"] == "breached"
-        and clock["breached_at"] >= clock["due_at"],
+        and _at(clock["breached_at"]) >= _at(clock["due_at"]),
         "no clock"
         if clock is None
         else f"{clock['state']}, warned at {clock['warned_percent']} %, due {clock['due_at']}, breached {clock['breached_at']}",
@@ -166,7 +167,7 @@ def was_reassigned(name: str, first: Json | None, second: Json | None) -> Check:
         and first["rep_id"] != second["rep_id"]
         and second["hop"] == 2
         and second["state"] == "running"
-        and second["started_at"] >= first["due_at"],
+        and _at(second["started_at"]) >= _at(first["due_at"]),
         f"first {_clock(first)}, then {_clock(second)}",
     )
 
@@ -185,6 +186,10 @@ def receiver_heard_of(kind: str, rep: str, accepted: Sequence[tuple[str, str]]) 
         (kind, rep) in accepted,
         f"{[said for said in accepted if said[0] == kind]}",
     )
+
+
+def _at(moment: str) -> datetime:
+    return datetime.fromisoformat(moment)
 
 
 def _clock(clock: Json | None) -> str:

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.padding import Padding
+from rich.rule import Rule
 from rich.status import Status
 from rich.table import Table
 
@@ -28,14 +29,15 @@ class Page:
         width = min(WIDTH, Console().width) if sys.stdout.isatty() else WIDTH
         self._out = Console(width=width, highlight=False)
         self._meanwhile = Console(file=sys.stderr, width=width, highlight=False)
+        self._ends_in_a_gap = False
 
     def chapter(self, title: str, now: datetime) -> None:
         """Begin a chapter at its hour."""
-        self._out.print()
-        self._out.rule(f"[bold]{clock_time(now)}  {escape(title)}[/bold]", align="left")
+        self._gap()
+        self._print(Rule(f"[bold]{clock_time(now)}  {escape(title)}[/bold]", align="left"))
 
     def say(self, text: str) -> None:
-        self._out.print(escape(text))
+        self._print(escape(text))
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """A table under the chapter; the last column takes the room that is left."""
@@ -44,9 +46,9 @@ class Page:
             table.add_column(escape(column), overflow="fold")
         for row in rows:
             table.add_row(*(escape("" if cell is None else str(cell)) for cell in row))
-        self._out.print()
-        self._out.print(Padding(table, (0, 0, 0, 2), expand=False))
-        self._out.print()
+        self._gap()
+        self._print(Padding(table, (0, 0, 0, 2), expand=False))
+        self._gap()
 
     def checks(self, checks: Sequence[Check]) -> None:
         """What was expected, and whether it came out so."""
@@ -57,7 +59,7 @@ class Page:
             else:
                 grid.add_row("[bold red]✘[/bold red]", escape(one.expected))
                 grid.add_row("", f"[red]seen instead: {escape(str(one.seen))}[/red]")
-        self._out.print(grid)
+        self._print(grid)
 
     def progress(self, text: str) -> None:
         """Something that takes a moment."""
@@ -68,6 +70,16 @@ class Page:
         """A line that moves while something is waited for; nothing where standard error is no terminal."""
         with self._meanwhile.status(escape(text), spinner="line") as status:
             yield status
+
+    def _print(self, shown: RenderableType) -> None:
+        self._out.print(shown)
+        self._ends_in_a_gap = False
+
+    def _gap(self) -> None:
+        """One empty line, however many ask for it."""
+        if not self._ends_in_a_gap:
+            self._out.print()
+        self._ends_in_a_gap = True
 
 
 def clock_time(at: datetime | str | None) -> str:

@@ -31,7 +31,7 @@ _CALLED = ("Katharina Roth", "Max Huber", "Luca Frei")
 _UNCALLED = "Dr. Theresa Steiner"
 _FROM_NO_REGION = "山田 太郎"
 _TRIAGE = ("emil", "harriet", "luis")
-_DID = ("pricing_page", "webinar_attended")
+_DID = ("pricing_page", "content_download")
 _HEARD = ("lead.assigned", "lead.reassigned", "lead.held", "sla.warned", "sla.breached")
 
 
@@ -117,7 +117,7 @@ class Story:
             lambda: self._scene.lead(lead_id), lambda story: len(story["activities"]) == len(_DID)
         )
         self._page.say(
-            "Meanwhile the website has reported that she looked at the prices and downloaded a paper."
+            "Meanwhile the website has reported that she looked at the prices and attended a webinar."
         )
         explanation = story["assignments"][0]["explanation"]
         candidates = [one for pool in explanation["pools"] for one in pool["candidates"]]

@@ -347,11 +347,8 @@ def _group(parts: tuple[_Node, ...], *, every: bool) -> _Node:
 
 
 def _is_present(found: object) -> bool:
-    return (
-        found is not None
-        and found != ""
-        and not (isinstance(found, Sequence | frozenset | set) and not found)
-    )
+    # Nothing, an empty text and an empty list are no answer; zero and "no" are.
+    return bool(found) or isinstance(found, (int, float))
 
 
 def _presence(name: str, *, present: bool) -> _Test:
@@ -374,7 +371,7 @@ def _number_test(name: str, operator: str, bound: float, wanted: bool) -> _Test:
     text = f"{bound:g}" if operator == "=" else f"{operator} {bound:g}"
 
     def passes(found: object) -> bool:
-        return isinstance(found, int | float) and compare(found, bound)
+        return isinstance(found, (int, float)) and compare(found, bound)
 
     return _Test(name, text if wanted else f"not {text}", passes, _as_is, wanted)
 

@@ -7,11 +7,11 @@ slower here; see docs/decisions/0003-set-based-sql.md.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from pydantic_core import to_json
 from sqlalchemy import Column, Table, TextClause, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB
@@ -51,7 +51,7 @@ def columns_of(table: Table, names: Sequence[str], rows: Iterable[Mapping[str, A
     for name in names:
         if isinstance(table.c[name].type, JSON):
             columns[name] = [
-                None if value is None else json.dumps(value, ensure_ascii=False) for value in columns[name]
+                None if value is None else to_json(value).decode() for value in columns[name]
             ]
     return columns
 

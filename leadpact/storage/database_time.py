@@ -28,10 +28,10 @@ async def database_clock(uow: UnitOfWork) -> DatabaseClock:
     return clock
 
 
-async def follow_database(clock: DatabaseClock, stop: asyncio.Event) -> None:
+async def follow_database(clock: DatabaseClock, stop: asyncio.Event, *, every_seconds: float = 5.0) -> None:
     """Keep ``clock`` right until ``stop``. While the database is away the host's monotonic clock carries it on."""
     while not stop.is_set():
         try:
-            await clock.follow(stop)
+            await clock.follow(stop, every_seconds=every_seconds)
         except Transient as error:
             log.warning("clock.database_away", reason=str(error))

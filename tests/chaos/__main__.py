@@ -8,12 +8,16 @@ import secrets
 import shutil
 import sys
 import tempfile
+import time
+from contextlib import ExitStack
 from pathlib import Path
 
 from rich.console import Console
 
+from leadpact.demo.kafka_broker import ApacheKafka
 from tests.chaos.report import show
 from tests.chaos.storm import Plan, storm
+from tests.chaos.victims import Broker
 
 
 def main() -> int:
@@ -26,13 +30,23 @@ def main() -> int:
     parser.add_argument("--instances", type=int, default=1, help="of each service")
     given = parser.parse_args()
     seed = secrets.randbelow(1_000_000) if given.seed is None else given.seed
-    plan = Plan(given.kills, given.carrier, seed, given.rate, given.instances)
+    plan = Plan(given.kills, seed, given.rate, given.instances)
     console = Console()
-    console.print(f"chaos: {plan.kills} kills, {plan.carrier} carries the events, seed {plan.seed}")
+    console.print(f"chaos: {plan.kills} kills, {given.carrier} carries the events, seed {plan.seed}")
 
     # Not a folder closed to others: PostgreSQL runs as another account when root starts it.
     folder = Path(tempfile.mkdtemp(prefix="leadpact-chaos-"))
-    report = asyncio.run(storm(plan, folder, lambda said: console.print(f"  {said}", highlight=False)))
+    began = time.monotonic()
+
+    def tell(said: str) -> None:
+        console.print(f"  {time.monotonic() - began:6.1f} s  {said}", highlight=False)
+
+    with ExitStack() as stack:
+        broker = None
+        if given.carrier == "kafka":
+            (folder / "kafka").mkdir()
+            broker = Broker(stack.enter_context(ApacheKafka.start(folder / "kafka")))
+        report = asyncio.run(storm(plan, folder, tell, broker=broker))
     show(report, console)
     if report.is_clean:
         shutil.rmtree(folder)

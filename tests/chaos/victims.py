@@ -17,7 +17,7 @@ from itertools import count
 from pathlib import Path
 from typing import Protocol
 
-from leadpact.demo.kafka_broker import ApacheKafka
+from leadpact.bus.kafka_cluster import KafkaCluster
 from leadpact.storage.embedded import EmbeddedPostgres
 
 LOOK_EVERY_SECONDS = 0.1
@@ -57,24 +57,30 @@ class Postgres:
         self._server.stop()
 
 
+class KillableKafka(Protocol):
+    """A broker that keeps what it acknowledged when it is killed: `leadpact.demo.kafka_broker` has one."""
+
+    @property
+    def bootstrap(self) -> str: ...
+    def kill(self) -> None: ...
+    def restart(self) -> None: ...
+
+
 class Broker:
-    """Apache Kafka on one node. What it acknowledged is still there afterwards."""
+    """Kafka, and the corner of it in which this installation's topics are."""
 
     name = "broker"
 
-    def __init__(self, folder: Path) -> None:
-        self._kafka = ApacheKafka.start(folder)
-        self.bootstrap = self._kafka.bootstrap
+    def __init__(self, kafka: KillableKafka, topic_prefix: str = "") -> None:
+        self._kafka = kafka
+        self.cluster = KafkaCluster(kafka.bootstrap, topic_prefix, partitions=4)
 
     async def kill(self) -> None:
         self._kafka.kill()
         await asyncio.to_thread(self._kafka.restart)
 
-    def stop(self) -> None:
-        self._kafka.stop()
 
-
-@dataclass
+@dataclass(eq=False)
 class Service:
     """`leadpact <name>`, serving on ``port`` and writing its log to ``log``."""
 

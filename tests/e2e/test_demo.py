@@ -69,11 +69,10 @@ def test_a_story_that_comes_out_otherwise_is_a_failure_that_says_what_was_seen(
     (example / "pact.yaml").write_text(pact.replace("at_most: 3", "at_most: 0"))
     settings = Settings(data=folder / "data", port=free_port(), webhook_allow_private=True)
     assert run_async(tell(Example(example), settings, once=True)) is False
-    failed = re.findall(r"✘ (.*)\n\s+seen instead: (.*)", capsys.readouterr().out)
-    assert [expected for expected, _ in failed] == [
-        "Dr. Theresa Steiner was taken away and given to somebody else, with a fresh clock",
-        "the receiver has lead.reassigned for Ben Fischer",
-    ]
+    failed = re.findall(r"✘ (.*?) *\n +seen instead: (.*)", capsys.readouterr().out)
+    assert len(failed) == 2
+    assert "given to somebody else, with a fresh clock" in failed[0][0]
+    assert "the receiver has lead.reassigned" in failed[1][0]
     assert "then none" in failed[0][1]
 
 

@@ -176,6 +176,24 @@ async def test_a_transaction_that_commits_late_is_not_skipped(carrying: Carrying
     assert Counter(seen.reasons) == {"early": 200, "late": 1}
 
 
+async def test_a_transaction_that_commits_late_is_not_skipped_by_a_reader_that_is_behind(
+    carrying: Carrying,
+) -> None:
+    seen = Seen()
+    await announce(carrying.uow, [fact(new_id(), "before") for _ in range(200)])
+    async with carrying.uow.transaction() as late:
+        await late.execute(text("SELECT pg_current_xact_id()"))
+        late.emit(fact(new_id(), "late"))
+        await announce(carrying.uow, [fact(new_id(), "early") for _ in range(200)])
+        # There is something to read in every shard, and behind it something that must wait.
+        async with running(carrying.reader("behind"), seen.apply):
+            await until(lambda: len(seen.reasons) >= 200)
+    async with running(carrying.reader("behind"), seen.apply):
+        await until(lambda: len(seen.reasons) >= 401)
+
+    assert Counter(seen.reasons) == {"before": 200, "early": 200, "late": 1}
+
+
 async def test_one_message_that_cannot_be_applied_is_set_aside_and_the_others_are_applied(
     carrying: Carrying,
 ) -> None:

@@ -179,15 +179,12 @@ async def test_a_batch_that_runs_when_the_group_changes_is_finished_before_anoth
         trail.append("second")
 
     await announce(uow, [fact(key, "0") for key in keys])
-    second = carrier.reader("pair", [Topic.SLA])
     async with running(carrier.reader("pair", [Topic.SLA]), slow):
         await first_runs.wait()
-        async with running(second, quick):
+        async with running(carrier.reader("pair", [Topic.SLA]), quick):
             await announce(uow, [fact(key, "1") for key in keys])
             await asyncio.sleep(4)  # one heartbeat, so that the first has heard that the group changes
             assert trail == ["first begins"]
-            assert second._member is not None
-            assert second._member.places == {}
             go_on.set()
             await until(lambda: "second" in trail)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from leadpact.access.scopes import Scope, require
 from leadpact.errors import Fault
-from leadpact.pact.book import PactBook
+from leadpact.pact.book import NoPactYet, PactBook
 from leadpact.pact.words import nearest
 from leadpact.runtime.problems import Problem
 from leadpact.storage.unit_of_work import Transaction, UnitOfWork
@@ -85,22 +85,21 @@ def create_router(uow: UnitOfWork, book: PactBook) -> APIRouter:
 
 async def refuse_unknown_words(tx: Transaction, book: PactBook, wanted: LeadFilter) -> None:
     """Raise ``Problem`` if nothing can be found because a word is misspelt: neither the pact nor any lead knows it."""
-    pact = (await book.current(tx)).pact
+    try:
+        pact = (await book.current(tx)).pact
+        sources, bands = tuple(pact.sources), pact.scoring.bands.names
+    except NoPactYet:
+        sources = bands = ()
     if wanted.owner is not None:
-        await _check(
-            tx,
-            "owner",
-            wanted.owner,
-            (row.id for row in await tx.execute(text("SELECT id FROM rep ORDER BY id"))),
-        )
+        reps = await tx.execute(text("SELECT id FROM rep ORDER BY id"))
+        await _check(tx, "owner", wanted.owner, [row.id for row in reps])
     if wanted.source is not None:
-        await _check(tx, "source", wanted.source, pact.sources)
+        await _check(tx, "source", wanted.source, sources)
     if wanted.band is not None:
-        await _check(tx, "band", wanted.band, pact.scoring.bands.names)
+        await _check(tx, "band", wanted.band, bands)
 
 
-async def _check(tx: Transaction, field: str, word: str, known: Iterable[str]) -> None:
-    words = list(known)
+async def _check(tx: Transaction, field: str, word: str, words: Sequence[str]) -> None:
     if word in words:
         return
     used = text(f"SELECT EXISTS (SELECT FROM lead WHERE {field} = :word)")

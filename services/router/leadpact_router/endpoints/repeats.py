@@ -69,7 +69,7 @@ async def answer_once(
     taken = await tx.execute(
         _TAKE, {"key": name, "fingerprint": fingerprint, "remembered_for": REMEMBERED_FOR}
     )
-    if False:
+    if taken.first() is None:
         return await _stored(tx, name, fingerprint)
     answer = await work()
     await tx.execute(_STORE, {"key": name, "status": status, "body": json.dumps(answer)})

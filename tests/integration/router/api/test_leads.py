@@ -6,6 +6,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import text
 
 from tests.integration.router.api.conftest import Service
 from tests.support.fake_clock import TUESDAY_MORNING
@@ -150,3 +151,14 @@ async def test_an_unknown_lead_is_not_found(service: Service) -> None:
     answer = await service.http.get(f"/v1/leads/{uuid4()}")
     assert answer.status_code == 404
     assert answer.json()["type"].endswith("/not-found")
+
+
+async def test_before_there_is_a_pact_there_are_no_leads_and_no_error(service: Service) -> None:
+    async with service.router.uow.transaction() as tx:
+        await tx.execute(text("DELETE FROM pact_version"))
+    assert (await service.get("/v1/leads")) == {"items": [], "next": None}
+    assert (await service.http.get("/v1/leads?source=website-demo")).status_code == 422
+    assert (await service.http.get("/v1/pact")).status_code == 404
+    board = (await service.http.get("/")).text
+    assert "leadpact pact apply" in board
+    assert "No pact is in force" in (await service.http.get("/pact")).text

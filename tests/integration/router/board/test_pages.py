@@ -90,7 +90,9 @@ async def test_the_board_shows_each_lead_with_its_owner_and_why(service: Service
     lead = await service.assigned(draft={"full_name": "Käthe Müller"})
     await service.router.hear(downloaded("kim@globex.example"))
     board = await words(service, "/")
-    assert f"Käthe Müller Globex DE website-demo 0 cold ◑ assigned {lead['owner_name']} {lead['why']}" in board
+    assert (
+        f"Käthe Müller Globex DE website-demo 0 cold ◑ assigned {lead['owner_name']} {lead['why']}" in board
+    )
     assert "Not ready for sales yet all kim@globex.example Globex whitepaper" in board
 
 

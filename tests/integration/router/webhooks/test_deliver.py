@@ -80,7 +80,7 @@ async def test_an_event_that_arrives_twice_is_queued_and_sent_once(webhooks: Web
     await webhooks.fan_out()
     await webhooks.deliver()
     assert len(webhooks.zoo.received) == 1
-    assert await webhooks.rows("SELECT FROM dead_letter") == []
+    assert await webhooks.rows("SELECT reason FROM dead_letter") == []
 
 
 async def test_every_endpoint_and_every_retry_gets_the_same_id_and_bytes(webhooks: Webhooks) -> None:
