@@ -5,6 +5,7 @@ Run it after an event has changed: ``python scripts/generate_asyncapi.py``. The 
 
 from __future__ import annotations
 
+import inspect
 import json
 from pathlib import Path
 from typing import Any
@@ -85,7 +86,7 @@ def _operation(topic: Topic) -> dict[str, Any]:
 
 
 def _message(event: type[Event]) -> dict[str, Any]:
-    description = event.__doc__ or ""
+    description = inspect.getdoc(event) or ""
     return {
         "name": event.TYPE,
         "title": description.partition(".")[0],

@@ -116,9 +116,8 @@ class Story:
         story = await self._scene.until(
             lambda: self._scene.lead(lead_id), lambda story: len(story["activities"]) == len(_DID)
         )
-        self._page.say(
-            "Meanwhile the website has reported that she looked at the prices and attended a webinar."
-        )
+        did = " and ".join(kind.replace("_", " ") for kind in _DID)
+        self._page.say(f"Meanwhile the website has reported more of her: {did}.")
         explanation = story["assignments"][0]["explanation"]
         candidates = [one for pool in explanation["pools"] for one in pool["candidates"]]
         self._page.table(

@@ -180,15 +180,24 @@ async def test_a_transaction_that_commits_late_is_not_skipped_by_a_reader_that_i
     carrying: Carrying,
 ) -> None:
     seen = Seen()
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def commit_late() -> None:
+        async with carrying.uow.transaction() as late:
+            await late.execute(text("SELECT pg_current_xact_id()"))
+            late.emit(fact(new_id(), "late"))
+            begun.set()
+            await go_on.wait()
+
+    # There is something to read in every shard, and behind it something that must wait.
     await announce(carrying.uow, [fact(new_id(), "before") for _ in range(200)])
-    async with carrying.uow.transaction() as late:
-        await late.execute(text("SELECT pg_current_xact_id()"))
-        late.emit(fact(new_id(), "late"))
-        await announce(carrying.uow, [fact(new_id(), "early") for _ in range(200)])
-        # There is something to read in every shard, and behind it something that must wait.
-        async with running(carrying.reader("behind"), seen.apply):
-            await until(lambda: len(seen.reasons) >= 200)
+    committing = asyncio.create_task(commit_late())
+    await begun.wait()
+    await announce(carrying.uow, [fact(new_id(), "early") for _ in range(200)])
     async with running(carrying.reader("behind"), seen.apply):
+        await until(lambda: len(seen.reasons) >= 200)
+        go_on.set()
+        await committing
         await until(lambda: len(seen.reasons) >= 401)
 
     assert Counter(seen.reasons) == {"before": 200, "early": 200, "late": 1}
