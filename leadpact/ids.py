@@ -6,7 +6,7 @@ of their indexes, and old ones can be pruned by an id range. Inside one process 
 
 from __future__ import annotations
 
-import secrets
+import os
 import threading
 import time
 from datetime import datetime
@@ -31,7 +31,7 @@ def new_id() -> UUID:
     """A fresh UUIDv7. It carries wall time for locality only: nothing reads the time back out of an id."""
     global _last
     milliseconds = time.time_ns() // 1_000_000
-    random_bits = secrets.randbits(74)
+    random_bits = int.from_bytes(os.urandom(10)) >> 6
     value = (milliseconds << 80) | ((random_bits >> 62) << 64) | (random_bits & ((1 << 62) - 1))
     with _lock:
         if value <= _last:

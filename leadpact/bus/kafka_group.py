@@ -238,9 +238,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]  # ships no 
                 task.cancelled() or task.exception()  # seen, and of no interest any more
         await self._commit(dict(self.places))
         if not await close_quietly(self._client.stop):
-            # It waited for the group; it has parts that would run on.
-            await close_quietly(self._client._fetcher.close)
-            await close_quietly(self._client._client.close)
+            await _abandon(self._client)
 
     async def _commit(self, places: Places) -> None:
         assigned = self._client.assignment()
@@ -258,6 +256,18 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]  # ships no 
             if partition in self.places
         }
         return {partition: records for partition, records in ours.items() if records}
+
+
+async def _abandon(client: AIOKafkaConsumer) -> None:
+    """End the parts of a client that waited for its group in vain: they would run on for ever, and the library has no word for this."""
+    group = client._coordinator
+    for end in (
+        group._stop_heartbeat_task,
+        group._stop_commit_offsets_refresh_task,
+        client._fetcher.close,
+        client._client.close,
+    ):
+        await close_quietly(end)
 
 
 def _now() -> float:

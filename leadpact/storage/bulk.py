@@ -50,9 +50,7 @@ def columns_of(table: Table, names: Sequence[str], rows: Iterable[Mapping[str, A
     columns: dict[str, list[Any]] = {name: [row[name] for row in rows] for name in names}
     for name in names:
         if isinstance(table.c[name].type, JSON):
-            columns[name] = [
-                None if value is None else to_json(value).decode() for value in columns[name]
-            ]
+            columns[name] = [None if value is None else to_json(value).decode() for value in columns[name]]
     return columns
 
 

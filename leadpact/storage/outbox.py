@@ -12,6 +12,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -72,28 +73,43 @@ async def announce(
     return ids
 
 
+# Each shard is read from its oldest row on, as far as the slowest reader has come: what is too young ends the look at once, so a run
+# that finds nothing costs the same however long the log is. Dead letters live in their own table; where nobody reads
+# their topic, the retention alone keeps what was said of them.
 _PRUNE = text(
     """
     WITH passed AS (
-        -- How far the slowest reader of each (topic, shard) has come. A topic that nobody reads is kept for the retention alone.
         SELECT DISTINCT ON (topic, shard) topic, shard, xid, id
         FROM log_cursor ORDER BY topic, shard, xid, id
+    ), unread AS (
+        SELECT CAST(:dead_letter AS text) AS topic, shard, pg_snapshot_xmin(pg_current_snapshot()) AS xid, CAST(0 AS bigint) AS id
+        FROM generate_series(0, :last_shard) AS shard
+        WHERE NOT EXISTS (SELECT FROM log_cursor c WHERE c.topic = :dead_letter)
     )
     DELETE FROM outbox o
-    USING (
-        SELECT o.topic, o.shard, o.xid, o.id
-        FROM outbox o JOIN passed p USING (topic, shard)
-        WHERE (o.xid, o.id) <= (p.xid, p.id) AND o.logged_at < :logged_before
-        LIMIT :limit
+    USING (SELECT * FROM passed UNION ALL SELECT * FROM unread) p
+    CROSS JOIN LATERAL (
+        SELECT xid, id, logged_at FROM outbox
+        WHERE topic = p.topic AND shard = p.shard AND (xid, id) <= (p.xid, p.id)
+        ORDER BY xid, id LIMIT :per_shard
     ) old
-    WHERE (o.topic, o.shard, o.xid, o.id) = (old.topic, old.shard, old.xid, old.id)
+    WHERE old.logged_at < :logged_before
+      AND o.topic = p.topic AND o.shard = p.shard AND o.xid = old.xid AND o.id = old.id
     """
 )
 
 
-async def prune(connection: AsyncConnection, *, logged_before: object, limit: int = 5_000) -> int:
-    """Delete at most ``limit`` rows that every reader has passed and that are older than the retention."""
-    result = await connection.execute(_PRUNE, {"logged_before": logged_before, "limit": limit})
+async def prune(connection: AsyncConnection, *, logged_before: datetime, per_shard: int = 100) -> int:
+    """Delete at most ``per_shard`` rows of each (topic, shard) that every reader has passed and that are older than the retention."""
+    result = await connection.execute(
+        _PRUNE,
+        {
+            "logged_before": logged_before,
+            "per_shard": per_shard,
+            "dead_letter": Topic.DEAD_LETTER.value,
+            "last_shard": SHARDS - 1,
+        },
+    )
     return result.rowcount
 
 

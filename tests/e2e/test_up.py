@@ -57,7 +57,7 @@ class Running:
 
 @contextmanager
 def up(folder: Path, *, port: int = 0) -> Iterator[Running]:
-    """Run it in ``folder``; killed at the end if the test has not ended it."""
+    """Run it in ``folder`` until the block ends."""
     command = [*LEADPACT, "up", "--data", str(folder), "--port", str(port)]
     with subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment()
@@ -65,8 +65,9 @@ def up(folder: Path, *, port: int = 0) -> Iterator[Running]:
         try:
             yield Running(process)
         finally:
-            if process.poll() is None:
-                process.kill()
+            # Asked, not killed: PostgreSQL would outlive it.
+            process.terminate()
+            process.wait(END_SECONDS)
 
 
 def environment(**more: str) -> dict[str, str]:

@@ -75,13 +75,12 @@ async def put(
     *,
     key: bytes | None = None,
     headers: Sequence[tuple[str, bytes]] = (),
-    partition: int | None = None,
-) -> None:
-    """Write one record to ``topic``."""
+) -> str:
+    """Write one record to ``topic``; its position there."""
     async with producing(cluster) as producer:
-        await producer.send_and_wait(
-            cluster.topic_name(topic), value, key=key, headers=list(headers), partition=partition
-        )
+        name = cluster.topic_name(topic)
+        written = await producer.send_and_wait(name, value, key=key, headers=list(headers))
+        return f"{written.partition}:{written.offset}"
 
 
 async def records(cluster: KafkaCluster, topic: Topic) -> list[ConsumerRecord]:

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from leadpact.storage.unit_of_work import Transaction
+from leadpact_router.lead import Lead
 
 _OWNERS = text(
     """
@@ -35,15 +36,17 @@ class Owner:
     is_touched: bool
 
 
-async def owners_of(tx: Transaction, lead_ids: Collection[UUID]) -> dict[UUID, tuple[Owner, ...]]:
+async def owners_of(tx: Transaction, leads: Collection[Lead]) -> dict[UUID, tuple[Owner, ...]]:
     """Who has had each lead in its present round, in order.
 
-    A round begins with hop 1: the first owner since the person asked.
+    A round begins with hop 1: the first owner since the person asked. A lead at hop 0 has had none, whoever had it in
+    the rounds before.
     """
-    owners: dict[UUID, tuple[Owner, ...]] = dict.fromkeys(lead_ids, ())
-    if not owners:
+    owners: dict[UUID, tuple[Owner, ...]] = {lead.id: () for lead in leads}
+    begun = sorted(lead.id for lead in leads if lead.hop > 0)
+    if not begun:
         return owners
-    for row in await tx.execute(_OWNERS, {"leads": sorted(owners)}):
+    for row in await tx.execute(_OWNERS, {"leads": begun}):
         earlier = owners[row.lead_id] if row.hop > 1 else ()
         owner = Owner(row.id, row.rep_id, row.hop, row.contacted_at is not None)
         owners[row.lead_id] = (*earlier, owner)

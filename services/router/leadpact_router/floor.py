@@ -49,6 +49,7 @@ class Floor:
         self._calendars = calendars
         self._reps: dict[str, Rep] = {}
         self._away: dict[str, PassedOver | None] = {}
+        self._own_limits: dict[str, Limits] = {}
         self._opens_at: dict[tuple[str, str], datetime] = {}
         self.loads = dict(loads)
         self.served = dict(served)
@@ -58,6 +59,7 @@ class Floor:
         for rep in reps:
             self._reps[rep.email] = self._reps[rep.id] = rep
             self._away[rep.id] = away(rep, now)
+            self._own_limits[rep.id] = Limits(rep.open_limit, rep.daily_limit)
 
     def rep(self, ref: str) -> Rep | None:
         """Whoever the pact means by ``ref``: an id, or an e-mail address in any case."""
@@ -71,8 +73,8 @@ class Floor:
             return INACTIVE
         if rep.id in excluded:
             return HAD_IT_BEFORE
-        own = limits.narrowed(Limits(rep.open_limit, rep.daily_limit))
-        return self._away[rep.id] or over_limit(self.loads.get(rep.id, _NOTHING_YET), own)
+        narrowed = limits.narrowed(self._own_limits[rep.id])
+        return self._away[rep.id] or over_limit(self.loads.get(rep.id, _NOTHING_YET), narrowed)
 
     def opens_at(self, rep: Rep, pool_calendar: str) -> datetime:
         """When the rep is next at work by the hours they keep in this pool; ``now`` if they are."""

@@ -44,7 +44,7 @@ async def reassign(
 ) -> None:
     """Act on breaches in log order."""
     leads = await lock_leads(tx, {one.event.lead_id for one in batch})
-    owners = await owners_of(tx, leads)
+    owners = await owners_of(tx, leads.values())
     overdue = [
         (one.event, Ready.now(lead, one.id, terms, owners[lead.id], f"{one.event.policy} was breached"))
         for one in batch

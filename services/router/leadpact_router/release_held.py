@@ -61,7 +61,7 @@ class ReleaseHeld:
                 return False
             applied = await self._pact_book.current(tx)
             terms = Terms(applied, self._shelf.of(applied), self._clock.now())
-            owners = await owners_of(tx, [lead.id for lead in leads])
+            owners = await owners_of(tx, leads)
             ready = [_still_owed(lead, terms, owners[lead.id]) for lead in leads]
             handover = Handover(await lock_floor_for(tx, ready, terms))
             given = [isinstance(give_or_hold(tx, one, handover, terms), Given) for one in ready]

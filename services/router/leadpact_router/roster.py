@@ -123,7 +123,7 @@ async def add_absence(
     three years.
     """
     if not starts_at < ends_at <= starts_at + LONGEST_ABSENCE:
-        fault = Fault("/ends_at", "not after the start, or more than three years later", "check both dates")
+        fault = Fault("#/ends_at", "not after the start, or more than three years later", "check both dates")
         raise Refused("An absence ends after it starts and lasts at most three years", faults=[fault])
     found = await tx.execute(text("SELECT 1 FROM rep WHERE id = :id FOR KEY SHARE"), {"id": rep_id})
     if found.first() is None:

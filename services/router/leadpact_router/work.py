@@ -167,10 +167,10 @@ def _outcome(pact: Pact, reason: str, note: str | None) -> str:
     if known is None:
         meant = nearest(reason, pact.rejection_reasons)
         fix = f"did you mean {meant}?" if meant else f"use one of {', '.join(pact.rejection_reasons)}"
-        fault = Fault("/reason", f"{reason!r} is no rejection reason of the pact", fix)
+        fault = Fault("#/reason", f"{reason!r} is no rejection reason of the pact", fix)
         raise Refused(f"{fault.what}; {fix}", faults=[fault])
     if known.note == "required" and not (note or "").strip():
-        fault = Fault("/note", f"the pact asks for a note with {reason}", "say in a sentence what was wrong")
+        fault = Fault("#/note", f"the pact asks for a note with {reason}", "say in a sentence what was wrong")
         raise Refused(fault.what, faults=[fault])
     return known.outcome
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -217,7 +219,7 @@ def create_reps_router(uow: UnitOfWork, clock: Clock, wake: Wake) -> APIRouter:
         """Add or update one rep."""
         now = clock.now()
         async with uow.transaction() as tx:
-            await put_reps(tx, [RepEntry(id=rep_id, **wanted.model_dump())], now)
+            await _one_by_one(put_reps(tx, [RepEntry(id=rep_id, **wanted.model_dump())], now))
             shown = await _rep(tx, rep_id, now)
         wake.poke([FLOOR_CHANGED])
         return shown
@@ -295,7 +297,7 @@ def create_accounts_router(uow: UnitOfWork, clock: Clock, wake: Wake) -> APIRout
         entry = AccountEntry(domain=domain, **wanted.model_dump())
         query = text(_ACCOUNTS.format(which="domain = :domain"))
         async with uow.transaction() as tx:
-            await put_accounts(tx, [entry], clock.now())
+            await _one_by_one(put_accounts(tx, [entry], clock.now()))
             row = await tx.execute(query, {"domain": registrable_domain(domain), "limit": 1})
             shown = AccountOut.model_validate(row.one())
         wake.poke([FLOOR_CHANGED])
@@ -310,6 +312,17 @@ async def _rep(tx: Transaction, rep_id: str, now: datetime) -> RepOut:
     if row is None:
         raise NotFound(f"There is no rep {rep_id}")
     return RepOut.model_validate(row)
+
+
+async def _one_by_one(putting: Awaitable[None]) -> None:
+    """Put a list of one; its faults (``/0/email``: entry and field) are told by field alone."""
+    try:
+        await putting
+    except Refused as refused:
+        if not refused.faults:
+            raise
+        faults = [replace(fault, where="#/" + fault.where.rpartition("/")[2]) for fault in refused.faults]
+        raise Refused(refused.detail, faults=faults) from refused
 
 
 def _in_lines(refused: Refused, lines: list[int]) -> Refused:

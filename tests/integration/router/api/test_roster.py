@@ -84,6 +84,15 @@ async def test_a_rep_is_put_by_id_and_shows_what_is_on_their_desk(service: Servi
     assert (await service.http.get("/v1/reps/nobody")).status_code == 404
 
 
+async def test_a_single_reps_mistake_is_named_by_its_field(service: Service) -> None:
+    answer = await service.http.put(
+        "/v1/reps/emil", json={"name": "Emil", "email": "emil@acme.example", "timezone": "Europe/Berln"}
+    )
+    assert [fault["pointer"] for fault in answer.json()["errors"]] == ["#/timezone"]
+    answer = await service.http.put("/v1/accounts/localhost", json={"name": "Here"})
+    assert [fault["pointer"] for fault in answer.json()["errors"]] == ["#/domain"]
+
+
 async def test_another_reps_address_is_a_conflict(service: Service) -> None:
     answer = await service.http.put(
         "/v1/reps/emil", json={"name": "Emil", "email": "ana@acme.example", "timezone": "UTC"}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from leadpact.events import LeadAssigned, LeadHeld, Topic
+from leadpact.events import LeadAssigned, LeadHeld, LeadReassigned, Topic
 from leadpact_router.release_held import FLOOR_CHANGED, PERIOD, ReleaseHeld
 from leadpact_router.roster import add_absence, remove_absence
-from leadpact_router.work import contact
+from leadpact_router.work import contact, reject
 from tests.support.fake_clock import TUESDAY_MORNING
 from tests.support.routing import PACT, REPS, Router, captured
 
@@ -74,6 +74,23 @@ async def test_a_lead_that_still_nobody_can_take_is_not_announced_again(router: 
     await router.release()
     await router.release()
     assert len(await router.said(LeadHeld)) == 1
+
+
+async def test_who_asks_again_and_has_to_wait_begins_a_new_round_all_the_same(router: Router) -> None:
+    """Their owners of the round before may have it again, and are not taken for the ones it comes from."""
+    await router.hear(captured("jo@globex.example"))
+    (first,) = await router.said(LeadAssigned)
+    await _reject(router, first.assignment_id)
+    asked_at = router.clock.advance(timedelta(days=30))
+    await _send_away(router, *DACH, since=asked_at)
+    await router.hear(captured("jo@globex.example", at=asked_at))
+    (held,) = await router.said(LeadHeld)
+    assert held.previous_assignment_id is None
+    await router.put_reps(*(replace(rep, active=rep.id == first.rep_id) for rep in REPS))
+    router.clock.advance(timedelta(days=1))
+    await router.release()
+    assert await router.said(LeadReassigned) == []
+    assert [(one.rep_id, one.hop) for one in await router.said(LeadAssigned)] == [(first.rep_id, 1)] * 2
 
 
 async def test_a_held_lead_follows_a_new_pact(router: Router) -> None:
@@ -153,6 +170,15 @@ async def test_two_instances_release_each_lead_once(router: Router) -> None:
     assert len(assigned) == len({one.lead_id for one in assigned}) == 60
 
 
-async def _send_away(router: Router, *names: str) -> dict[str, UUID]:
+async def _send_away(router: Router, *names: str, since: datetime = TUESDAY_MORNING) -> dict[str, UUID]:
+    back_at = since + (BACK_AT - TUESDAY_MORNING)
     async with router.uow.transaction() as tx:
-        return {name: await add_absence(tx, name, TUESDAY_MORNING, BACK_AT) for name in names}
+        return {name: await add_absence(tx, name, since, back_at) for name in names}
+
+
+async def _reject(router: Router, assignment_id: UUID) -> None:
+    async with router.uow.transaction() as tx:
+        now, applied = router.clock.now(), await router.book.current(tx)
+        await reject(
+            tx, assignment_id, reason="not_now", note=None, occurred_at=now, now=now, applied=applied
+        )

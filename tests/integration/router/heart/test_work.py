@@ -107,7 +107,7 @@ async def test_an_unknown_reason_is_refused_with_the_nearest_one(router: Router)
     first = await _assigned(router)
     with pytest.raises(Refused, match="did you mean bad_data") as refused:
         await _reject(router, first, "bad_date")
-    assert refused.value.faults[0].where == "/reason"
+    assert refused.value.faults[0].where == "#/reason"
     assert await router.owner_of(JO) == "ana"
 
 
@@ -115,7 +115,7 @@ async def test_a_reason_that_asks_for_a_note_is_refused_without_one(router: Rout
     first = await _assigned(router)
     with pytest.raises(Refused) as refused:
         await _reject(router, first, "bad_data", note=" ")
-    assert refused.value.faults[0].where == "/note"
+    assert refused.value.faults[0].where == "#/note"
 
 
 async def test_an_unknown_assignment_is_not_found(router: Router) -> None:
