@@ -1,19 +1,22 @@
 """Write what the router wrote, with nothing else around it: the floor that batched writing sets.
 
 The rows are those that a router's run left behind, grouped as it wrote them: one transaction per batch. Each table of a batch is one
-``INSERT ... SELECT * FROM unnest(...)`` straight through asyncpg, with values in the driver's own types. No event is read, no rule asked, no
-JSON written.
+``INSERT ... SELECT * FROM unnest(...)`` straight through asyncpg. No event is read, no rule asked, no object made: the values lie ready in the
+driver's own types, only those of JSON columns are turned into text on the way.
 """
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-import asyncpg
+import asyncpg  # type: ignore[import-untyped]  # ships no types
+from pydantic_core import to_json
 from sqlalchemy import Column, Table
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import make_url
@@ -35,7 +38,7 @@ class Batch:
     """What one transaction wrote: an insert per table with a list per column."""
 
     leads: int
-    inserts: Sequence[tuple[str, list[list[Any]]]]
+    inserts: Sequence[tuple[Table, list[list[Any]]]]
 
 
 async def batches_of(ground: Ground) -> list[Batch]:
@@ -60,8 +63,8 @@ async def write(ground: Ground, batches: Sequence[Batch]) -> AsyncIterator[int]:
     try:
         for batch in batches:
             async with connection.transaction():
-                for statement, columns in batch.inserts:
-                    await connection.execute(statement, *columns)
+                for table, columns in batch.inserts:
+                    await connection.execute(_insert(table), *_encoded(table, columns))
             yield batch.leads
     finally:
         await connection.close()
@@ -88,10 +91,11 @@ def _written_rows(table: Table) -> str:
 def _batch(rows_of: dict[Table, list[Any]]) -> Batch:
     return Batch(
         leads=len(rows_of[inbox]),
-        inserts=[(_insert(table), _columns(table, rows_of[table])) for table in _TABLES if rows_of.get(table)],
+        inserts=[(table, _columns(table, rows_of[table])) for table in _TABLES if rows_of.get(table)],
     )
 
 
+@cache
 def _insert(table: Table) -> str:
     columns = _written(table)
     arrays = ", ".join(f"CAST(${n} AS {_array(column)})" for n, column in enumerate(columns, start=1))
@@ -106,7 +110,25 @@ def _insert(table: Table) -> str:
 
 
 def _columns(table: Table, rows: Sequence[asyncpg.Record]) -> list[list[Any]]:
-    return [[row[column.name] for row in rows] for column in _written(table)]
+    return [
+        [_of_json(row[column.name]) if isinstance(column.type, JSON) else row[column.name] for row in rows]
+        for column in _written(table)
+    ]
+
+
+def _encoded(table: Table, columns: list[list[Any]]) -> list[list[Any]]:
+    return [
+        [_to_json(value) for value in values] if isinstance(column.type, JSON) else values
+        for column, values in zip(_written(table), columns, strict=True)
+    ]
+
+
+def _of_json(text: str | None) -> Any:
+    return None if text is None else json.loads(text)
+
+
+def _to_json(value: Any) -> str | None:
+    return None if value is None else to_json(value).decode()
 
 
 def _written(table: Table) -> list[Column[Any]]:

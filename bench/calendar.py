@@ -1,8 +1,6 @@
 """Compare business time with the `businesstimedelta` package: same calendar, same 2,000 questions, same run.
 
-    python -m bench.calendar
-
-Prints the ratio of the times for `add` and for `between`, how often both give the same answer, and that a
+Reports the ratio of the times for `add` and for `between`, how often both give the same answer, and that a
 question over five years costs what one over a day does.
 """
 
@@ -17,6 +15,7 @@ from zoneinfo import ZoneInfo
 import businesstimedelta  # type: ignore[import-untyped]  # ships no types
 import pytz  # type: ignore[import-untyped]  # the only zones that businesstimedelta understands
 
+from bench.report import Report
 from leadpact.domain.working_calendar import WorkingCalendar
 from leadpact.pact.calendar_section import CalendarSection
 
@@ -35,8 +34,8 @@ Instants = list[tuple[dt.datetime, dt.timedelta]]
 Answers = TypeVar("Answers")
 
 
-def main() -> None:
-    """Run everything and print it."""
+def compare_calendars(report: Report) -> None:
+    """Run everything and report it."""
     ours, theirs = OFFICE.build(), their_rules()
     random = Random(20_261_123)
     adds = questions(random, at_most=dt.timedelta(hours=40))
@@ -44,14 +43,14 @@ def main() -> None:
 
     our_dues, our_add = timed(lambda: [ours.add(start, amount) for start, amount in adds])
     their_dues, their_add = timed(lambda: [add_theirs(theirs, start, amount) for start, amount in adds])
-    report("add, 1 s to 40 h of working time", our_add, their_add, our_dues, their_dues)
+    _tell(report, "add, 1 s to 40 h of working time", our_add, their_add, our_dues, their_dues)
 
     our_times, our_between = timed(lambda: [ours.between(a, a + span) for a, span in spans])
     their_times, their_between = timed(lambda: [difference(theirs, a, a + span) for a, span in spans])
-    report("between, 1 s to 30 days apart", our_between, their_between, our_times, their_times)
+    _tell(report, "between, 1 s to 30 days apart", our_between, their_between, our_times, their_times)
 
-    cost_of_spans(ours)
-    cost_of_making()
+    cost_of_spans(ours, report)
+    cost_of_making(report)
 
 
 def their_rules() -> Any:
@@ -97,32 +96,46 @@ def timed(work: Callable[[], Answers]) -> tuple[Answers, float]:
     return answers, perf_counter() - started
 
 
-def report(what: str, ours_s: float, theirs_s: float, ours: list[Any], theirs: list[Any]) -> None:
+def _tell(
+    report: Report, what: str, ours_s: float, theirs_s: float, ours: list[Any], theirs: list[Any]
+) -> None:
     same = sum(one == other for one, other in zip(ours, theirs, strict=True))
-    print(f"{what}: {QUESTIONS} questions")
-    print(f"  leadpact          {ours_s / QUESTIONS * 1e6:10.2f} µs each")
-    print(f"  businesstimedelta {theirs_s / QUESTIONS * 1e6:10.2f} µs each")
-    print(f"  ratio             {theirs_s / ours_s:10.0f}   (same answer: {same} of {QUESTIONS})")
+    each = [f"{seconds / QUESTIONS * 1e6:,.2f} µs" for seconds in (ours_s, theirs_s)]
+    report.table(
+        f"{what}: {QUESTIONS} questions, same answer to {same}",
+        ("", "each"),
+        [
+            ["leadpact", each[0]],
+            ["businesstimedelta", each[1]],
+            ["times as fast", f"{theirs_s / ours_s:,.0f}"],
+        ],
+    )
+    report.keep(
+        f"calendar {what.partition(',')[0]}",
+        {
+            "leadpact_us": round(ours_s / QUESTIONS * 1e6, 2),
+            "businesstimedelta_us": round(theirs_s / QUESTIONS * 1e6, 2),
+            "questions": QUESTIONS,
+            "same_answers": same,
+        },
+    )
 
 
-def cost_of_spans(calendar: WorkingCalendar) -> None:
+def cost_of_spans(calendar: WorkingCalendar, report: Report) -> None:
     start = dt.datetime(2024, 3, 1, 10, tzinfo=ZoneInfo(ZONE))
-    print("between, by span")
+    rows = []
     for name, days in (("1 day", 1), ("90 days", 90), ("5 years", 5 * 365)):
         end = start + dt.timedelta(days=days)
         calendar.between(start, end)  # works out the years
         _, seconds = timed(partial(repeatedly, calendar, start, end))
-        print(f"  {name:17} {seconds / 10_000 * 1e6:10.2f} µs")
+        rows.append([name, f"{seconds / 10_000 * 1e6:.2f} µs"])
+    report.table("between, by span", ("", "each"), rows)
 
 
 def repeatedly(calendar: WorkingCalendar, a: dt.datetime, b: dt.datetime) -> list[dt.timedelta]:
     return [calendar.between(a, b) for _ in range(10_000)]
 
 
-def cost_of_making() -> None:
+def cost_of_making(report: Report) -> None:
     _, seconds = timed(lambda: CalendarSection.model_validate(OFFICE.model_dump(by_alias=True)).build())
-    print(f"making a calendar with holidays: {seconds * 1e3:.1f} ms, once")
-
-
-if __name__ == "__main__":
-    main()
+    report.say(f"making a calendar with holidays: {seconds * 1e3:.1f} ms, once")

@@ -23,6 +23,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import psutil
 import uvicorn
 from sqlalchemy import text
 
@@ -53,8 +54,10 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Latencies:
-    """Milliseconds from when the post was due, one of each per post."""
+    """Milliseconds from when the post was due, one of each per post; and the CPU that one post took, in ms of one core."""
 
+    cpu: float
+    server_cpu: float
     answered: list[float] = field(default_factory=list)
     owned: list[float] = field(default_factory=list)
     told: list[float] = field(default_factory=list)
@@ -122,21 +125,35 @@ async def latency(server: Server, stretch: Stretch, kafka: str | None, report: R
             for name, prepare in (("leadpact", _leadpact), ("one at a time", _one_at_a_time)):
                 async with server.ground() as ground:
                     cluster = KafkaCluster(bootstrap, f"bench-{uuid4().hex[:8]}.") if bootstrap else None
-                    rounds[carrier, name].append(await _trickle(ground, prepare, cluster, stretch.seconds))
+                    rounds[carrier, name].append(
+                        await _trickle(server, ground, prepare, cluster, stretch.seconds)
+                    )
     _tell(rounds, stretch, report)
 
 
-async def _trickle(ground: Ground, prepare: Prepare, cluster: KafkaCluster | None, seconds: float) -> Latencies:
+async def _trickle(
+    server: Server, ground: Ground, prepare: Prepare, cluster: KafkaCluster | None, seconds: float
+) -> Latencies:
     """Post at a steady pace to one server, and read how long each post took."""
     receiver = Receiver()
     contender = await prepare(ground, receiver, cluster)
-    async with receiver.listening(), _running(contender), httpx.AsyncClient(base_url=contender.base_url) as client:
-        numbers = [number for number in range(int(seconds * POSTS_PER_SECOND * 10 / 9) + _WARM_UP_POSTS) if number % 10 != 9]
+    async with (
+        receiver.listening(),
+        _running(contender) as process,
+        httpx.AsyncClient(base_url=contender.base_url) as client,
+    ):
+        numbers = [
+            number
+            for number in range(int(seconds * POSTS_PER_SECOND * 10 / 9) + _WARM_UP_POSTS)
+            if number % 10 != 9
+        ]
         warm_up, measured = numbers[:_WARM_UP_POSTS], numbers[_WARM_UP_POSTS:]
         await _post_all(client, contender.path, warm_up, receiver)
+        cpu, server_cpu = _cpu_seconds(process), server.cpu_seconds()
         answers = await _post_all(client, contender.path, measured, receiver)
+        cpu, server_cpu = _cpu_seconds(process) - cpu, server.cpu_seconds() - server_cpu
     owned_at = await _owned_at(ground)
-    latencies = Latencies()
+    latencies = Latencies(1000 * cpu / len(answers), 1000 * server_cpu / len(answers))
     for email, (due_at, answered_at) in answers.items():
         latencies.answered.append(1000 * (answered_at - due_at))
         latencies.owned.append(1000 * (owned_at[email] - due_at))
@@ -166,6 +183,11 @@ async def _post_all(
     return answers
 
 
+def _cpu_seconds(process: asyncio.subprocess.Process) -> float:
+    used = psutil.Process(process.pid).cpu_times()
+    return float(used.user + used.system)
+
+
 async def _owned_at(ground: Ground) -> dict[str, float]:
     """When PostgreSQL committed each lead's owner, by the lead's address."""
     query = text(
@@ -192,13 +214,21 @@ async def _leadpact(ground: Ground, receiver: Receiver, cluster: KafkaCluster | 
         "LEADPACT_WEBHOOK_ALLOW_PRIVATE": "true",
     }
     if cluster is not None:
-        settings |= {"LEADPACT_KAFKA_BOOTSTRAP": cluster.bootstrap, "LEADPACT_KAFKA_TOPIC_PREFIX": cluster.topic_prefix}
+        settings |= {
+            "LEADPACT_KAFKA_BOOTSTRAP": cluster.bootstrap,
+            "LEADPACT_KAFKA_TOPIC_PREFIX": cluster.topic_prefix,
+        }
     return Contender(port, f"/v1/forms/{SOURCE}", ("leadpact.cli.main", "up"), settings)
 
 
 async def _one_at_a_time(ground: Ground, receiver: Receiver, cluster: KafkaCluster | None) -> Contender:
     port = free_port()
-    command = ["bench.baseline.serve", f"--database-url={ground.url}", f"--port={port}", f"--webhook={receiver.url}"]
+    command = [
+        "bench.baseline.serve",
+        f"--database-url={ground.url}",
+        f"--port={port}",
+        f"--webhook={receiver.url}",
+    ]
     command.append(f"--secret={new_secret()}")
     if cluster is None:
         await create_queue(ground.engine)
@@ -209,10 +239,13 @@ async def _one_at_a_time(ground: Ground, receiver: Receiver, cluster: KafkaClust
 
 
 @asynccontextmanager
-async def _running(contender: Contender) -> AsyncIterator[None]:
+async def _running(contender: Contender) -> AsyncIterator[asyncio.subprocess.Process]:
     """The contender's process, answering that it is ready."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LEADPACT_")}
-    with tempfile.TemporaryDirectory(prefix="leadpact-bench-") as folder, (Path(folder) / "log").open("w+b") as log:
+    with (
+        tempfile.TemporaryDirectory(prefix="leadpact-bench-") as folder,
+        (Path(folder) / "log").open("w+b") as log,
+    ):
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -222,13 +255,18 @@ async def _running(contender: Contender) -> AsyncIterator[None]:
             stderr=log,
         )
         try:
-            async with httpx.AsyncClient(base_url=contender.base_url) as client, asyncio.timeout(_PATIENCE_SECONDS):
+            async with (
+                httpx.AsyncClient(base_url=contender.base_url) as client,
+                asyncio.timeout(_PATIENCE_SECONDS),
+            ):
                 while not await _is_ready(client):
                     if process.returncode is not None:
                         log.seek(0)
-                        raise RuntimeError(f"{contender.command[0]} ended: {log.read().decode(errors='replace')[-2000:]}")
+                        raise RuntimeError(
+                            f"{contender.command[0]} ended: {log.read().decode(errors='replace')[-2000:]}"
+                        )
                     await asyncio.sleep(0.05)
-            yield
+            yield process
         finally:
             if process.returncode is None:
                 process.terminate()
@@ -247,23 +285,45 @@ async def _is_ready(client: httpx.AsyncClient) -> bool:
 
 def _tell(rounds: Mapping[tuple[str, str], Sequence[Latencies]], stretch: Stretch, report: Report) -> None:
     figures = {key: _figures(latencies) for key, latencies in rounds.items()}
-    report.keep(
-        "latency_ms", [{"carrier": carrier, "contender": name, **found} for (carrier, name), found in figures.items()]
-    )
     posts = len(next(iter(rounds.values()))[0].answered)
     report.table(
         f"ms from a post, {POSTS_PER_SECOND} a second: p50 / p99 of {posts} posts, median of {stretch.rounds} rounds",
-        ("", "to 202", "to the committed owner", "to the webhook received"),
+        ("", "to 202", "to the committed owner", "to the webhook received", "CPU/post: ours", "PostgreSQL's"),
         [
-            [f"{carrier}: {name}", *(f"{found[to]['p50']:.1f} / {found[to]['p99']:.1f}" for to in _MOMENTS)]
+            [
+                f"{carrier}: {name}",
+                *(f"{found[to]['p50']:.1f} / {found[to]['p99']:.1f}" for to in _MOMENTS),
+                *(f"{_cpu(rounds[carrier, name], whose):.1f} ms" for whose in ("cpu", "server_cpu")),
+            ]
+            for (carrier, name), found in figures.items()
+        ],
+    )
+    report.keep(
+        "latency_ms",
+        [
+            {
+                "carrier": carrier,
+                "contender": name,
+                **found,
+                "cpu": _cpu(rounds[carrier, name], "cpu"),
+                "postgres_cpu": _cpu(rounds[carrier, name], "server_cpu"),
+            }
             for (carrier, name), found in figures.items()
         ],
     )
     for (carrier, name), found in figures.items():
         if name == "leadpact":
             owned = found["owned"]
-            report.aim(f"{carrier}: post to committed owner, p50", owned["p50"], OWNED_P50_MS, " ms", at_most=True)
-            report.aim(f"{carrier}: post to committed owner, p99", owned["p99"], OWNED_P99_MS, " ms", at_most=True)
+            report.aim(
+                f"{carrier}: post to committed owner, p50", owned["p50"], OWNED_P50_MS, " ms", at_most=True
+            )
+            report.aim(
+                f"{carrier}: post to committed owner, p99", owned["p99"], OWNED_P99_MS, " ms", at_most=True
+            )
+
+
+def _cpu(latencies: Sequence[Latencies], whose: str) -> float:
+    return float(round(median(getattr(one, whose) for one in latencies), 1))
 
 
 _MOMENTS = ("answered", "owned", "told")
@@ -273,7 +333,9 @@ def _figures(latencies: Sequence[Latencies]) -> dict[str, dict[str, float]]:
     """The percentiles of each moment, each the median of the rounds'."""
     return {
         moment: {
-            f"p{percent}": round(median(quantiles(getattr(one, moment), n=100)[percent - 1] for one in latencies), 1)
+            f"p{percent}": round(
+                median(quantiles(getattr(one, moment), n=100)[percent - 1] for one in latencies), 1
+            )
             for percent in (50, 99)
         }
         for moment in _MOMENTS

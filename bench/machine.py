@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
@@ -23,6 +23,10 @@ class Machine:
     python: str
     postgres: str
     busy: float
+
+    def figures(self) -> dict[str, object]:
+        """For the JSON document."""
+        return asdict(self)
 
     def __str__(self) -> str:
         return (

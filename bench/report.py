@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
@@ -33,19 +33,22 @@ class Report:
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """A table; all but the first column are numbers."""
-        table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+        table = Table(box=None, pad_edge=False, padding=(0, 2))
         for number, column in enumerate(columns):
             table.add_column(column, justify="right" if number else "left")
         for row in rows:
             table.add_row(*row)
         self._page.print()
+        self._page.print(title, style="bold")
         self._page.print(table)
 
     def aim(self, what: str, found: float, wanted: float, unit: str = "", *, at_most: bool = False) -> None:
         """Judge a figure by what was aimed at."""
         is_met = found <= wanted if at_most else found >= wanted
         bound = "at most" if at_most else "at least"
-        self._aims.append({"aim": what, bound.replace(" ", "_"): wanted, "found": round(found, 2), "met": is_met})
+        self._aims.append(
+            {"aim": what, bound.replace(" ", "_"): wanted, "found": round(found, 2), "met": is_met}
+        )
         mark = "[green]met[/green]" if is_met else "[red]not met[/red]"
         self._page.print(f"  {mark}: {what}: {found:.3g}{unit} (aim: {bound} {wanted:g}{unit})")
 

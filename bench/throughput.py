@@ -127,7 +127,9 @@ async def _kafka_round(
     metrics = KafkaMetrics(CollectorRegistry())
     async with server.ground() as ground:
         await _announce(ground, events)
-        rounds["Kafka", RELAY].append(await _measured(server, _relay(ground, cluster, metrics, len(events)), 0))
+        rounds["Kafka", RELAY].append(
+            await _measured(server, _relay(ground, cluster, metrics, len(events)), 0)
+        )
     async with server.ground() as ground:
         reader = KafkaCarrier(ground.uow(CONSUMER), cluster, metrics).reader(CONSUMER, TOPICS)
         steps = _leadpact(reader, ground, len(events))
@@ -136,6 +138,7 @@ async def _kafka_round(
     async with server.ground() as ground:
         steps = _one_at_a_time_from_kafka(await _routing(ground), cluster, size.baseline_leads)
         rounds["Kafka", ONE_AT_A_TIME].append(await _measured(server, steps, _WARM_UP[ONE_AT_A_TIME]))
+        await _check(ground, size.baseline_leads)
 
 
 async def _measured(server: Server, steps: Steps, warm_up: int) -> Drained:
@@ -186,7 +189,9 @@ async def _one_at_a_time(routing: OneAtATime, count: int) -> Steps:
 
 
 async def _one_at_a_time_from_kafka(routing: OneAtATime, cluster: KafkaCluster, count: int) -> Steps:
-    async with subscribed(cluster.bootstrap, cluster.topic_name(Topic.INBOUND), group=f"{cluster.topic_prefix}one") as consumer:
+    async with subscribed(
+        cluster.bootstrap, cluster.topic_name(Topic.INBOUND), group=f"{cluster.topic_prefix}one"
+    ) as consumer:
         for _ in range(count):
             await routing.from_kafka(consumer)
             yield 1
@@ -286,7 +291,9 @@ def _tell(rounds: Rounds, report: Report) -> None:
         report.aim(f"{carrier}: share of what bare writes reach", share, SHARE_OF_BARE)
 
 
-def _line(key: tuple[str, str], drained: Sequence[Drained], rates: Mapping[tuple[str, str], float]) -> list[str]:
+def _line(
+    key: tuple[str, str], drained: Sequence[Drained], rates: Mapping[tuple[str, str], float]
+) -> list[str]:
     carrier, contender = key
     each = [one.per_second for one in drained]
     return [

@@ -1,20 +1,17 @@
 """Measure how late clocks fire, with many that run: a steady trickle, then thousands due at one instant.
 
-    python -m bench.timers [--clocks 100000] [--burst 10000] [--sweepers 2]
-
-Starts a PostgreSQL of its own with the product's settings. Lateness is what the service itself logs: the database's time after the
-commit, less the time at which the clock was due. All sweepers share one process, as they do in `leadpact up`.
+Lateness is what the service itself logs: the database's time after the commit, less the time at which the clock was due. All sweepers share
+one process, as they do in `leadpact up`.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import tempfile
+import logging
 from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from statistics import quantiles
 from time import perf_counter
 from typing import Any
@@ -25,13 +22,12 @@ from sqlalchemy import text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from bench.ground import Server
+from bench.report import Report
 from leadpact.clock import DatabaseClock
 from leadpact.ids import ClockId, new_id
 from leadpact.storage.bulk import insert_rows
 from leadpact.storage.database_time import database_clock, follow_database
-from leadpact.storage.embedded import EmbeddedPostgres
-from leadpact.storage.engine import create_engine
-from leadpact.storage.tables import outbox
 from leadpact.storage.unit_of_work import UnitOfWork
 from leadpact.storage.wake import Wake
 from leadpact_sla_timer.metrics import TimerMetrics
@@ -69,7 +65,8 @@ class Firings:
         self._enough.clear()
         await self._enough.wait()
 
-    def __str__(self) -> str:
+    def percentiles_ms(self) -> dict[str, int]:
+        """How late, in milliseconds."""
         cuts = quantiles(self.late_seconds, n=100)
         figures = {
             "least": min(self.late_seconds),
@@ -77,55 +74,64 @@ class Firings:
             "p99": cuts[98],
             "most": max(self.late_seconds),
         }
-        return "late by " + ", ".join(f"{name} {1000 * late:.0f} ms" for name, late in figures.items())
+        return {name: round(1000 * late) for name, late in figures.items()}
 
 
-def main() -> None:
-    """Run everything and print it."""
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--clocks", type=int, default=100_000, help="running clocks that are not due")
-    arguments.add_argument("--burst", type=int, default=10_000, help="clocks due at one instant")
-    arguments.add_argument("--sweepers", type=int, default=2)
-    asyncio.run(measure(arguments.parse_args()))
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """How much to measure: ``running`` clocks that are not due, ``burst`` that are due at one instant."""
+
+    running: int = 100_000
+    burst: int = 10_000
+    sweepers: int = 2
 
 
-async def measure(options: argparse.Namespace) -> None:
-    """One run on a fresh server."""
+async def fire_timers(server: Server, clocks: Clocks, report: Report) -> None:
+    """One run on a fresh database."""
     firings = Firings()
-    structlog.configure(processors=[firings.collect, structlog.processors.JSONRenderer()])
-    with (
-        tempfile.TemporaryDirectory(prefix="leadpact-bench-") as folder,
-        EmbeddedPostgres.start(Path(folder)) as server,
-    ):
-        engine = create_engine(server.url, application="bench", pool_size=options.sweepers + 2)
-        await _create_tables(engine)
-        uow = UnitOfWork(engine, source="bench", wake=Wake())
+    structlog.configure(
+        processors=[firings.collect, structlog.processors.JSONRenderer()],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+    )
+    async with server.ground() as ground:
+        uow = ground.uow("sla-timer")
         clock = await database_clock(uow)
-        await _start_clocks(uow, [clock.now() + FAR_AWAY] * options.clocks, spread=timedelta(days=1))
-        print(f"{options.clocks} running clocks, {options.sweepers} sweepers")
-        print(await _plan(engine, clock.now()))
-        async with _sweeping(uow, clock, options.sweepers):
-            await _trickle(uow, clock, firings)
-            await _burst(uow, clock, firings, options.burst)
-        await engine.dispose()
+        await _start_clocks(uow, [clock.now() + FAR_AWAY] * clocks.running, spread=timedelta(days=1))
+        report.progress("timers")
+        report.say(f"\n{await _plan(ground.engine, clock.now())}")
+        async with _sweeping(uow, clock, clocks.sweepers):
+            trickle = await _trickle(uow, clock, firings)
+            burst, seconds = await _burst(uow, clock, firings, clocks.burst)
+    report.table(
+        f"ms that clocks fire late, beside {clocks.running:,} that are not due, {clocks.sweepers} sweepers",
+        ("", *trickle),
+        [
+            [f"{TRICKLE_PER_SECOND} a second for {TRICKLE_SECONDS} s", *map(str, trickle.values())],
+            [f"{clocks.burst:,} at one instant", *map(str, burst.values())],
+        ],
+    )
+    report.say(f"the burst was drained in {seconds:.2f} s: {clocks.burst / seconds:,.0f} a second")
+    report.keep("timers", {"trickle_ms": trickle, "burst_ms": burst, "burst_seconds": round(seconds, 2)})
 
 
-async def _trickle(uow: UnitOfWork, clock: DatabaseClock, firings: Firings) -> None:
+async def _trickle(uow: UnitOfWork, clock: DatabaseClock, firings: Firings) -> dict[str, int]:
     count = TRICKLE_PER_SECOND * TRICKLE_SECONDS
     first = clock.now() + LEAD_TIME
     await _start_clocks(uow, [first + timedelta(seconds=n / TRICKLE_PER_SECOND) for n in range(count)])
     await firings.next(count)
-    print(f"{TRICKLE_PER_SECOND} due a second for {TRICKLE_SECONDS} s: {firings}")
+    return firings.percentiles_ms()
 
 
-async def _burst(uow: UnitOfWork, clock: DatabaseClock, firings: Firings, count: int) -> None:
+async def _burst(
+    uow: UnitOfWork, clock: DatabaseClock, firings: Firings, count: int
+) -> tuple[dict[str, int], float]:
+    """How late they were, and the seconds that all took."""
     due_at = clock.now() + LEAD_TIME + timedelta(seconds=count / 5_000)
     await _start_clocks(uow, [due_at] * count)
     await asyncio.sleep(clock.seconds_until(due_at))
     began = perf_counter()
     await firings.next(count)
-    took = perf_counter() - began
-    print(f"{count} due at one instant: drained in {took:.2f} s, {count / took:.0f} a second; {firings}")
+    return firings.percentiles_ms(), perf_counter() - began
 
 
 @asynccontextmanager
@@ -137,12 +143,6 @@ async def _sweeping(uow: UnitOfWork, clock: DatabaseClock, sweepers: int) -> Asy
             group.create_task(Sweeper(uow, clock, wake, metrics).run(stop))
         yield
         stop.set()
-
-
-async def _create_tables(engine: AsyncEngine) -> None:
-    async with engine.begin() as connection:
-        for table in (outbox, sla_clock):
-            await connection.run_sync(table.create)
 
 
 async def _start_clocks(
@@ -196,7 +196,3 @@ async def _plan(engine: AsyncEngine, now: datetime) -> str:
         lines = [line for (line,) in await connection.exec_driver_sql(explain)]
         await connection.exec_driver_sql("DEALLOCATE claim")
     return "\n".join(f"  {line}" for line in lines)
-
-
-if __name__ == "__main__":
-    main()

@@ -14,13 +14,7 @@ from typing import NewType
 from uuid import UUID
 
 EventId = NewType("EventId", UUID)
-LeadId = NewType("LeadId", UUID)
-PersonId = NewType("PersonId", UUID)
-AccountId = NewType("AccountId", UUID)
-AssignmentId = NewType("AssignmentId", UUID)
-ReceiptId = NewType("ReceiptId", UUID)
 ClockId = NewType("ClockId", UUID)
-RepId = NewType("RepId", str)
 
 _VERSION_AND_VARIANT = (0x7 << 76) | (0b10 << 62)
 _lock = threading.Lock()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Protocol
 from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer  # type: ignore[import-untyped]  # ships no types

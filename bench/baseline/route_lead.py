@@ -5,7 +5,9 @@ The rules are the product's own pure functions, so both sides decide alike and w
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, datetime
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import or_, select, tuple_
@@ -58,9 +60,10 @@ async def route_lead(
         return None
     session.add(ProcessedEvent(consumer=CONSUMER, event_id=event_id))
     who = await _recognise(session, event, now)
-    row = await session.scalar(
-        select(LeadRow).where(LeadRow.person_id == who.person_id).with_for_update(of=LeadRow)
-    )
+    row = None
+    if who.matched_by != "new":
+        theirs = select(LeadRow).where(LeadRow.person_id == who.person_id)
+        row = await session.scalar(theirs.with_for_update())
     lead = await _lead(session, row, who, event)
     await _hear(session, lead, event, applied)
     _announce(session, event_id, _matched(lead, who, event, now))
@@ -80,11 +83,14 @@ async def _recognise(session: AsyncSession, event: LeadCaptured, now: datetime) 
         tuple_(PersonIdentity.kind, PersonIdentity.value).in_([tuple(one) for one in caller.identities])
     )
     known = (await session.scalars(asked)).all()
-    with_email = await session.scalars(
-        select(PersonIdentity.person_id).where(
-            PersonIdentity.person_id.in_({one.person_id for one in known}), PersonIdentity.kind == "email"
+    with_email: Iterable[UUID] = ()
+    if known:
+        people = {one.person_id for one in known}
+        with_email = await session.scalars(
+            select(PersonIdentity.person_id).where(
+                PersonIdentity.person_id.in_(people), PersonIdentity.kind == "email"
+            )
         )
-    )
     book = AddressBook(
         ((Identity(one.kind, one.value), one.person_id) for one in known),  # type: ignore[arg-type]  # the kinds are the two literals
         with_email,

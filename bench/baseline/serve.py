@@ -21,7 +21,7 @@ import uvicorn
 from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]  # ships no types
 from fastapi import Body, FastAPI, HTTPException
 from pydantic import JsonValue
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker
 
 from bench.baseline.consume import OneAtATime, run_from_kafka, run_from_queue, subscribed
 from bench.baseline.models import OutgoingEvent, QueuedLead, RawPost, Receipt
@@ -78,12 +78,26 @@ class Door:
         )
         async with self._sessions() as session, session.begin():
             session.add(Receipt(id=receipt_id, source=SOURCE, status="accepted", received_at=received_at))
-            session.add(RawPost(receipt_id=receipt_id, content_type="application/json", body=draft.model_dump_json().encode()))
+            session.add(
+                RawPost(
+                    receipt_id=receipt_id,
+                    content_type="application/json",
+                    body=draft.model_dump_json().encode(),
+                )
+            )
             if self._publish is None:
                 session.add(QueuedLead(event_id=event_id, data=event.to_json()))
         if self._publish is not None:
             await self._publish(
-                Message(event_id, event.TYPE, "/leadpact/baseline", event.TOPIC, event.key, received_at, event.to_json())
+                Message(
+                    event_id,
+                    event.TYPE,
+                    "/leadpact/baseline",
+                    event.TOPIC,
+                    event.key,
+                    received_at,
+                    event.to_json(),
+                )
             )
         return receipt_id
 
@@ -135,7 +149,9 @@ async def _open(options: Options, stack: AsyncExitStack) -> Door:
     producer = AIOKafkaProducer(bootstrap_servers=options.kafka, acks="all")
     await producer.start()
     stack.push_async_callback(producer.stop)
-    consumer = await stack.enter_async_context(subscribed(options.kafka, options.topic, group=f"{options.topic}.one"))
+    consumer = await stack.enter_async_context(
+        subscribed(options.kafka, options.topic, group=f"{options.topic}.one")
+    )
     consuming = tasks.create_task(run_from_kafka(routing, consumer))
     stack.callback(consuming.cancel)
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import parse_qs
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -24,7 +24,10 @@ from leadpact.access.tokens import (
 )
 from leadpact.clock import Clock
 from leadpact.runtime.problems import Problem
+from leadpact.runtime.storable import NO_NUL
 from leadpact.storage.unit_of_work import UnitOfWork
+
+TokenIdPath = Annotated[str, Path(max_length=64, pattern=NO_NUL)]
 
 _MOST_FORM_BYTES = 4_096
 _pages = Environment(loader=PackageLoader("leadpact.access", "pages"), autoescape=True)
@@ -35,7 +38,7 @@ class NewToken(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(min_length=1, max_length=100)
+    name: str = Field(min_length=1, max_length=100, pattern=NO_NUL)
     scopes: list[str] = Field(min_length=1)
     expires_in_days: float | None = Field(None, gt=0, le=3_660)
 
@@ -75,7 +78,7 @@ def create_access_router(uow: UnitOfWork, clock: Clock) -> APIRouter:
         return {"items": [TokenShown.model_validate(token, from_attributes=True) for token in tokens]}
 
     @router.delete("/v1/tokens/{token_id}", status_code=204)
-    async def revoke(token_id: str, caller: AdminCaller) -> Response:
+    async def revoke(token_id: TokenIdPath, caller: AdminCaller) -> Response:
         """Revoke a token and sign out every browser that used it."""
         async with uow.transaction() as tx:
             await revoke_token(tx, token_id, clock.now())

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 import zlib
 from collections.abc import Iterable
@@ -24,7 +25,7 @@ from leadpact.errors import Fault, NotFound, Refused
 from leadpact.storage.unit_of_work import Transaction
 
 _PREFIX = "lp"
-_CHECKSUM_CHARACTERS = 8
+_TOKEN = re.compile(_PREFIX + r"_(?P<id>[0-9a-f]{12})_(?P<secret>[A-Za-z0-9-]{43})(?P<checksum>[0-9a-f]{8})")
 _NOTE_USE_EVERY = timedelta(minutes=1)
 SESSION_LASTS = timedelta(hours=12)
 
@@ -67,12 +68,10 @@ async def create_token(
 
 async def recognise_token(tx: Transaction, token: str, now: datetime) -> Caller | None:
     """Who holds ``token``; None if it is malformed, unknown, expired or revoked."""
-    parts = token.split("_")
-    if len(parts) != 3 or parts[0] != _PREFIX or len(parts[2]) <= _CHECKSUM_CHARACTERS:
+    found = _TOKEN.fullmatch(token)
+    if found is None or found["checksum"] != _checksum(found["id"] + found["secret"]):
         return None
-    token_id, secret = parts[1], parts[2][:-_CHECKSUM_CHARACTERS]
-    if parts[2][-_CHECKSUM_CHARACTERS:] != _checksum(token_id + secret):
-        return None
+    token_id, secret = found["id"], found["secret"]
     row = (await tx.execute(select(access_token).where(access_token.c.id == token_id))).first()
     if row is None or not hmac.compare_digest(row.secret_hash, _hash(secret)) or not _valid(row, now):
         return None
@@ -174,4 +173,4 @@ def _hash(secret: str) -> str:
 
 
 def _checksum(body: str) -> str:
-    return f"{zlib.crc32(body.encode()):0{_CHECKSUM_CHARACTERS}x}"
+    return f"{zlib.crc32(body.encode()):08x}"

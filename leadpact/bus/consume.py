@@ -86,11 +86,14 @@ class Consumer:
         rejected: list[SetAside] = []
         fresh = await self._unseen(tx, deliveries, rejected)
         items = [item for delivery in fresh if (item := self._decoded(delivery, rejected))]
+        applied = 0
         for wave in waves(items):
-            rejected.extend(await self._apply_halving(tx, wave))
+            culprits = await self._apply_halving(tx, wave)
+            applied += len(wave) - len(culprits)
+            rejected.extend(culprits)
         if rejected:
             await set_aside(tx, self.name, rejected, self._clock.now())
-        self._judge(len(fresh) - len(rejected), rejected)
+        self._judge(applied, rejected)
 
     async def _unseen(
         self, tx: Transaction, deliveries: Sequence[Delivery], rejected: list[SetAside]

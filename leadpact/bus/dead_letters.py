@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from leadpact.bus.carrier import Delivery
+from leadpact.events.base import Message
 from leadpact.events.dead_letter import MessageDeadLettered
 from leadpact.ids import new_id
 from leadpact.storage.bulk import insert_rows
@@ -41,6 +44,7 @@ async def set_aside(tx: Transaction, consumer: str, items: Sequence[SetAside], n
                 origin_type=row["type"],
                 origin_key=row["key"],
                 reason=row["reason"],
+                origin_receipt_id=_receipt_id(message) if message else None,
             ),
             caused_by=message.id if message else None,
         )
@@ -62,11 +66,21 @@ def _row(consumer: str, item: SetAside) -> dict[str, Any]:
         "source": message.source if message else "",
         "key": message.key if message else delivery.position,
         "occurred_at": message.occurred_at if message else None,
+        "causation_id": message.causation_id if message else None,
         "headers": headers,
         "body": body,
         "reason": item.reason[:500],
-        "error": item.error[:4_000].replace("\0", "\N{REPLACEMENT CHARACTER}"),
+        # Of a long trace the end says what went wrong.
+        "error": item.error[-4_000:].replace("\0", "\N{REPLACEMENT CHARACTER}"),
     }
+
+
+def _receipt_id(message: Message) -> UUID | None:
+    """The receipt that the message names, read as leniently as can be: there is something wrong with the message, after all."""
+    try:
+        return UUID(json.loads(message.data)["receipt_id"])
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
 
 
 def _body(delivery: Delivery) -> tuple[str, str]:

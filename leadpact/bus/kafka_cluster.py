@@ -6,9 +6,11 @@ The client library waits for ever in several places while a broker is away, so n
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -44,6 +46,15 @@ class KafkaAway(Transient):
 
 
 @dataclass(frozen=True, slots=True)
+class SignIn:
+    """A user of the cluster. Use TLS with it: PLAIN shows the password to whoever listens, SCRAM shows them the events."""
+
+    username: str
+    password: str = field(repr=False)
+    mechanism: str = "SCRAM-SHA-512"
+
+
+@dataclass(frozen=True, slots=True)
 class KafkaCluster:
     """A cluster, and Leadpact's corner of it.
 
@@ -55,6 +66,10 @@ class KafkaCluster:
     topic_prefix: str = ""
     partitions: int = 6
     replication: int = 1
+    tls: bool = False
+    trusted_certificates: Path | None = None
+    """A PEM file of the authorities to trust; None: those that the system trusts."""
+    sign_in: SignIn | None = None
 
     def topic_name(self, topic: str) -> str:
         """What ``topic`` is called on this cluster."""
@@ -70,11 +85,20 @@ class KafkaCluster:
 
     def client_options(self, *, request_seconds: float) -> dict[str, Any]:
         """What every client of this cluster is made with; ``request_seconds`` bounds one request to a broker."""
-        return {
+        options: dict[str, Any] = {
             "bootstrap_servers": self.bootstrap,
             "request_timeout_ms": int(request_seconds * 1000),
             "metadata_max_age_ms": int(_METADATA_SECONDS * 1000),
+            "security_protocol": ("SASL_" if self.sign_in else "") + ("SSL" if self.tls else "PLAINTEXT"),
         }
+        if self.tls:
+            # Checks the broker's name, and speaks TLS 1.2 or newer.
+            options["ssl_context"] = ssl.create_default_context(cafile=self.trusted_certificates)
+        if self.sign_in:
+            options["sasl_mechanism"] = self.sign_in.mechanism
+            options["sasl_plain_username"] = self.sign_in.username
+            options["sasl_plain_password"] = self.sign_in.password
+        return options
 
 
 @asynccontextmanager

@@ -18,7 +18,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Self
+from typing import Any, Self
 
 import structlog
 from aiokafka import (  # type: ignore[import-untyped]  # ships no types
@@ -46,18 +46,20 @@ _START_SECONDS = 15.0
 _CALL_SECONDS = 10.0
 _DRAIN_SECONDS = 5.0  # how long a rebalance waits for a running transaction
 _TELL_EVERY_SECONDS = 1.0
-_TELL_SECONDS = 2.0
 
 # A member that is gone is noticed after the session; a changed group settles within the rebalance time, in which every member
 # must hear of it (one heartbeat) and drain. A wrong alarm costs a rebalance and nothing else: the offsets fence.
 _SESSION_SECONDS, _HEARTBEAT_SECONDS, _REBALANCE_SECONDS = 20, 3, 10
 _REQUEST_SECONDS = _REBALANCE_SECONDS + 5  # a request to join is answered when the group has settled
 _SETTLE_SECONDS = 60.0
+_TELL_SECONDS = (
+    _REQUEST_SECONDS + 1
+)  # not less than a request: the library leaves an interrupted commit lying about
+_LAST_WORD_SECONDS = 2.0
 
 _POLL_SECONDS = 0.5
-_BROKER_WAIT_SECONDS = (
-    0.1  # how long a broker holds an empty fetch; a partition that was busy meanwhile waits as long
-)
+# How long a broker holds an empty fetch. A partition that was busy when the fetch began waits as long.
+_BROKER_WAIT_SECONDS = 0.1
 _FETCH_BYTES = 8 * 1024 * 1024
 
 Fetched = dict[TopicPartition, list[ConsumerRecord]]
@@ -141,9 +143,8 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]  # ships no 
     async def reach(self, partitions: Sequence[TopicPartition]) -> tuple[Places, Places]:
         """The first offset and the end of each partition's log."""
         async with kafka_call(_CALL_SECONDS, "say how far its log reaches"):
-            return await self._client.beginning_offsets(partitions), await self._client.end_offsets(
-                partitions
-            )
+            beginnings = await self._client.beginning_offsets(partitions)
+            return beginnings, await self._client.end_offsets(partitions)
 
     def set_places(self, places: Mapping[TopicPartition, int]) -> None:
         """Let the next fetch of each partition begin at its place; passes over those that were revoked meanwhile."""
@@ -229,16 +230,16 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]  # ships no 
         self._told, self._told_at = dict(self.places), _now()
         self._telling = asyncio.create_task(self._commit(self._told))
 
-    async def leave(self) -> None:
-        """Leave the group. Does not raise, and gives up waiting after a few seconds."""
-        for task in (self._fetch, self._telling):
-            if task is not None:
-                task.cancel()
-                await asyncio.wait([task])
-                task.cancelled() or task.exception()  # seen, and of no interest any more
-        await self._commit(dict(self.places))
+    async def leave(self, *, tell: bool) -> None:
+        """Leave the group, after writing our places to Kafka if ``tell``. Does not raise, and gives up waiting after a few seconds."""
+        if tell:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LAST_WORD_SECONDS):
+                    await self._commit(dict(self.places))
+        await _end(self._fetch)
         if not await close_quietly(self._client.stop):
             await _abandon(self._client)
+        await _end(self._telling)
 
     async def _commit(self, places: Places) -> None:
         assigned = self._client.assignment()
@@ -256,6 +257,13 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]  # ships no 
             if partition in self.places
         }
         return {partition: records for partition, records in ours.items() if records}
+
+
+async def _end(task: asyncio.Task[Any] | None) -> None:
+    """Cancel ``task`` and take no interest in what comes out of it."""
+    if task is not None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def _abandon(client: AIOKafkaConsumer) -> None:

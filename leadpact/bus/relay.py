@@ -14,7 +14,7 @@ What can go wrong, and what follows:
 * A send that timed out is *unknown*, not failed; it is published again. A late first copy is a repeat of what was there before.
 * Two relays overlap (one was suspended): both publish from the same cursors in the same order, so the *first* copy of every event
   still stands in order; only the holder of the epoch moves a cursor.
-* Kafka is away: the log keeps everything, the relay backs off. Leads are accepted all the while.
+* Kafka is away: the log keeps everything, the relay backs off and leaves the lease to whoever can do better. Leads are accepted all the while.
 * Kafka refuses one event as too large: it is set aside with the reason like any message that can never be applied, since behind it
   everybody else's events wait.
 
@@ -134,7 +134,7 @@ class Relay:
                     more = active and await self.publish_once()
                 except (Transient, KafkaError) as error:
                     failures += 1
-                    self._give_up_producer(error, failures)
+                    await self._give_up(error, failures)
                     await wait_for(stop, backoff_seconds(failures))
                     continue
                 failures, self._trouble = 0, None
@@ -239,7 +239,8 @@ class Relay:
             items = [SetAside(_origin(entry), "Kafka refuses it as too large", why) for entry, why in refused]
             await set_aside(tx, RELAY, items, now)
 
-    def _give_up_producer(self, error: Exception, failures: int) -> None:
+    async def _give_up(self, error: Exception, failures: int) -> None:
+        """Begin again with a new producer, and let another process try if it can: the fault may be on our side."""
         log.warning("relay.waits", failures=failures, reason=str(error))
         self._metrics.relay_failures.inc()
         self._trouble = error
@@ -249,11 +250,15 @@ class Relay:
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
             self._producer = None
+        await self._release()
 
-    async def _leave(self) -> None:
+    async def _release(self) -> None:
         self._metrics.relay_active.set(0)
         with suppress(Transient):  # then it expires
             await self._lease.release()
+
+    async def _leave(self) -> None:
+        await self._release()
         if self._producer is not None:
             await close_quietly(self._producer.stop)
             self._producer = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 from fastapi import FastAPI
@@ -27,11 +27,14 @@ from leadpact.access.scopes import public
 from leadpact.bus.carrier import Carrier
 from leadpact.bus.carriers.kafka import KafkaCarrier
 from leadpact.bus.carriers.postgres import PostgresCarrier
-from leadpact.bus.kafka_cluster import KafkaCluster
+from leadpact.bus.kafka_cluster import KafkaCluster, SignIn
 from leadpact.bus.kafka_metrics import KafkaMetrics
 from leadpact.bus.relay import Relay
 from leadpact.clock import Clock
+from leadpact.operations.dead_letters import create_dead_letters_router
+from leadpact.operations.metrics import DeadLetterGauge, DeadLetterMetrics
 from leadpact.pact.book import PactBook
+from leadpact.runtime.garbage import settle
 from leadpact.runtime.health import Check, health_router
 from leadpact.runtime.parts import Built, Parts
 from leadpact.runtime.problems import install_problem_handlers
@@ -84,11 +87,32 @@ async def open_foundation(settings: Settings, *, application: str) -> AsyncItera
 
 @dataclass(frozen=True, slots=True)
 class SharedParts:
-    """The parts that the services are built from, the loops that keep them going, and real time beside the product's."""
+    """The parts that the services are built from, the loops that keep them going, and real time beside the product's.
+
+    ``watched`` are checks of those loops that a request does not wait for.
+    """
 
     parts: Parts
     loops: Sequence[Loop]
     real_time: Clock
+    watched: Mapping[str, Check] = field(default_factory=dict)
+
+
+def kafka_cluster(settings: Settings, bootstrap: str) -> KafkaCluster:
+    """The cluster at ``bootstrap``, as the settings want it reached and used."""
+    sign_in = None
+    if settings.kafka_username is not None:
+        password = settings.kafka_password.get_secret_value()
+        sign_in = SignIn(settings.kafka_username, password, settings.kafka_mechanism)
+    return KafkaCluster(
+        bootstrap,
+        settings.kafka_topic_prefix,
+        partitions=settings.kafka_partitions,
+        replication=settings.kafka_replication,
+        tls=settings.kafka_tls,
+        trusted_certificates=settings.kafka_ca_file,
+        sign_in=sign_in,
+    )
 
 
 async def make_parts(
@@ -101,27 +125,29 @@ async def make_parts(
     loops = [
         Loop("clock", lambda stop: follow_database(real_time, stop)),
         Loop("housekeeping", lambda stop: keep_house(core, settings, stop)),
+        Loop("dead letter gauge", DeadLetterGauge(core, DeadLetterMetrics(metrics)).run),
     ]
+    watched: dict[str, Check] = {}
     carrier: Carrier = PostgresCarrier(core, wake)
     if settings.kafka_bootstrap:
-        cluster = KafkaCluster(
-            settings.kafka_bootstrap,
-            settings.kafka_topic_prefix,
-            partitions=settings.kafka_partitions,
-            replication=settings.kafka_replication,
-        )
+        cluster = kafka_cluster(settings, settings.kafka_bootstrap)
         kafka_metrics = KafkaMetrics(metrics)
         carrier = KafkaCarrier(core, cluster, kafka_metrics)
         # Every process runs a relay; a lease lets one of them publish.
-        loops.append(Loop("relay", Relay(core, cluster, wake, kafka_metrics).run))
+        relay = Relay(core, cluster, wake, kafka_metrics)
+        loops.append(Loop("relay", relay.run))
+        watched["relay"] = relay.check
     parts = Parts(settings, foundation.engine, clock or real_time, wake, carrier, PactBook(), metrics)
-    return SharedParts(parts, loops, real_time)
+    return SharedParts(parts, loops, real_time, watched)
 
 
-def create_app(parts: Parts, services: Sequence[Built], *, real_time: Clock) -> FastAPI:
+def create_app(
+    parts: Parts, services: Sequence[Built], *, real_time: Clock, watched: Mapping[str, Check] | None = None
+) -> FastAPI:
     """One HTTP application with the routes of ``services``, the probes and the doors.
 
-    Tokens and sessions end in real time, also where the product's time runs fast.
+    Tokens and sessions end in real time, also where the product's time runs fast. ``watched`` is reported by the readiness
+    probe and does not decide it.
     """
     app = FastAPI(
         title="Leadpact", version=leadpact.__version__, openapi_url=None, docs_url=None, redoc_url=None
@@ -130,6 +156,7 @@ def create_app(parts: Parts, services: Sequence[Built], *, real_time: Clock) -> 
     access = parts.uow("access")
     app.state.gatekeeper = DatabaseGatekeeper(access, real_time)
     app.include_router(create_access_router(access, real_time))
+    app.include_router(create_dead_letters_router(parts.uow("core")))
     for service in services:
         for router in service.routers:
             app.include_router(router)
@@ -138,10 +165,16 @@ def create_app(parts: Parts, services: Sequence[Built], *, real_time: Clock) -> 
         async with parts.engine.connect() as connection:
             await connection.execute(text("SELECT 1"))
 
-    checks: dict[str, Check] = {"database": database}
+    async def schema() -> None:
+        await check_schema(parts.engine)
+
+    checks: dict[str, Check] = {"database": database, "schema": schema}
     for service in services:
         checks |= service.ready_checks
-    app.include_router(health_router(checks, parts.metrics, metrics_public=parts.settings.metrics_public))
+    probes = health_router(
+        checks, parts.metrics, metrics_public=parts.settings.metrics_public, watched=watched
+    )
+    app.include_router(probes)
 
     @app.get(
         "/openapi.json",
@@ -183,9 +216,10 @@ async def run_services(
             for close in service.on_stop:
                 stack.push_async_callback(close)
         server = http_loop(
-            create_app(shared.parts, services, real_time=shared.real_time),
+            create_app(shared.parts, services, real_time=shared.real_time, watched=shared.watched),
             listener,
             on_ready=(lambda: on_ready(foundation, listener.getsockname()[1])) if on_ready else None,
         )
         loops = [*shared.loops, *(loop for service in services for loop in service.loops), server, *beside]
+        settle()
         await run_loops(loops, stop, drain_seconds=settings.drain_seconds)

@@ -247,12 +247,17 @@ def _answered(answer: Callable[[Named, Question], Answer], calendar: Named, ques
 def _answer_batch(batch: Path, calendar: Named, answer: Callable[[Named, Question], Answer]) -> int:
     """Answer every line; one that cannot be answered says why, and the exit code tells that there was one."""
     code = exit_codes.OK
-    with sys.stdin if str(batch) == "-" else batch.open(encoding="utf-8") as lines:
-        for line in lines:
-            if line.strip():
-                answered = _answer_line(line, calendar, answer)
-                code = exit_codes.ERROR if "error" in answered else code
-                _print_json(answered)
+    try:
+        with sys.stdin if str(batch) == "-" else batch.open(encoding="utf-8") as lines:
+            for line in lines:
+                if line.strip():
+                    answered = _answer_line(line, calendar, answer)
+                    code = exit_codes.ERROR if "error" in answered else code
+                    _print_json(answered)
+    except OSError as error:
+        raise NotFound(f"{batch}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise Refused(f"{batch} is no text in UTF-8") from error
     return code
 
 
@@ -330,7 +335,9 @@ def _next_close(calendar: WorkingCalendar, at: datetime) -> datetime | None:
 def _zones(names: Sequence[str] | None) -> Sequence[str]:
     for name in names or ():
         if name not in available_timezones():
-            raise Refused(f"{name!r} is no time zone; did you mean {nearest(name, available_timezones())!r}?")
+            meant = nearest(name, available_timezones())
+            hint = f"; did you mean {meant!r}?" if meant else ""
+            raise Refused(f"{name!r} is no time zone{hint}")
     return names or ()
 
 

@@ -21,6 +21,7 @@ GROUPS = {
     "reps": "leadpact.cli.reps",
     "accounts": "leadpact.cli.accounts",
     "tokens": "leadpact.cli.tokens",
+    "dead-letters": "leadpact.cli.dead_letters",
 }
 # Single commands, each a function of the module.
 COMMANDS = {

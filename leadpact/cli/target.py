@@ -64,6 +64,8 @@ async def _running(url: str) -> AsyncIterator[httpx.AsyncClient]:
     token = os.environ.get(TOKEN_VARIABLE)
     if not token:
         raise Refused(f"`--url` needs a token of that Leadpact in the variable {TOKEN_VARIABLE}.")
+    if not (token.isascii() and token.isprintable()):
+        raise Refused(f"What {TOKEN_VARIABLE} holds is no token: a token is letters, digits, `_` and `-`.")
     headers = {"Authorization": f"Bearer {token}"}
     async with httpx.AsyncClient(base_url=url, headers=headers, timeout=_TIMEOUT_SECONDS) as client:
         yield client

@@ -177,7 +177,10 @@ def _used(spans: _Spans, at: int) -> int:
 
 
 def _year_of(at: int) -> int:
-    year = (EPOCH + timedelta(microseconds=at)).year
+    try:
+        year = (EPOCH + timedelta(microseconds=at)).year
+    except OverflowError:  # before the year 1 or after 9999, where an offset from UTC can lead
+        raise _out_of_range() from None
     if not FIRST_YEAR <= year <= LAST_YEAR:
         raise _out_of_range()
     return year

@@ -21,6 +21,8 @@ class MessageDeadLettered(Event):
     origin_type: str
     origin_key: str
     reason: str
+    origin_receipt_id: UUID | None = None
+    """The receipt that the message spoke of, if it named one: what became of a post is told without its body."""
 
     @property
     def key(self) -> str:

@@ -15,6 +15,14 @@ from leadpact.pact.model import Pact
 from leadpact.pact.read import parse_pact
 from leadpact.storage.unit_of_work import Transaction
 
+# What this very transaction has stored may still be rolled back, and its number then go to another text: it is not remembered.
+_STORED = text(
+    """
+    SELECT text, coalesce(xmin = CAST(pg_current_xact_id_if_assigned() AS xid), false) AS is_our_own
+    FROM pact_version WHERE version = :version
+    """
+)
+
 
 @dataclass(frozen=True, slots=True)
 class AppliedPact:
@@ -43,15 +51,15 @@ class PactBook:
 
     async def at(self, tx: Transaction, version: int) -> AppliedPact:
         """One particular version. Raises ``NotFound``."""
-        if version not in self._parsed:
-            found = await tx.execute(
-                text("SELECT text FROM pact_version WHERE version = :version"), {"version": version}
-            )
-            source = found.scalar()
-            if source is None:
-                raise NotFound(f"There is no pact version {version}")
-            self._parsed[version] = AppliedPact(version, parse_pact(source, name=f"pact version {version}"))
-        return self._parsed[version]
+        if version in self._parsed:
+            return self._parsed[version]
+        row = (await tx.execute(_STORED, {"version": version})).first()
+        if row is None:
+            raise NotFound(f"There is no pact version {version}")
+        applied = AppliedPact(version, parse_pact(row.text, name=f"pact version {version}"))
+        if not row.is_our_own:
+            self._parsed[version] = applied
+        return applied
 
     async def apply(self, tx: Transaction, source: str, *, applied_by: str) -> tuple[AppliedPact, bool]:
         """Store ``source`` as the next version; False beside it if it already is the one in force.
@@ -75,5 +83,4 @@ class PactBook:
             ),
             {"version": applied.version, "fingerprint": pact.fingerprint, "text": source, "by": applied_by},
         )
-        self._parsed[applied.version] = applied
         return applied, True

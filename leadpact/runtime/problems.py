@@ -6,7 +6,7 @@ situation; ``type`` resolves to a section of docs/problems.md.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -15,13 +15,29 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from leadpact.errors import Conflict, Fault, NotFound, Refused, Transient
+from leadpact.runtime.storable import NO_NUL
 
 log = structlog.get_logger(__name__)
 
 TYPE_BASE = "https://leadpact.example/problems/"
 _MOST_FAULTS = 20
+_METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
+
+# What pydantic finds (https://docs.pydantic.dev/latest/errors/validation_errors/), where its own words do not say what to do:
+# what is wrong, and the fix.
+_A_TIME = "write it with its offset from UTC, such as 2026-03-03T09:00:00Z or 2026-03-03T10:00:00+01:00"
+_PLAIN_WORDS = {
+    "missing": ("is missing", "send it"),
+    "extra_forbidden": ("is no field that is known here", "leave it out, or correct its name"),
+    "model_attributes_type": ("is no JSON object", 'send {"name": "value"} as application/json'),
+    "uuid_parsing": ("is no UUID", "take the id as it was given"),
+    "datetime_parsing": ("is no time", _A_TIME),
+    "datetime_from_date_parsing": ("is no time", _A_TIME),
+    "timezone_aware": ("has no offset from UTC", _A_TIME),
+}
 
 
 class ProblemResponse(JSONResponse):
@@ -98,25 +114,52 @@ async def _transient(_: Request, error: Exception) -> ProblemResponse:
 
 async def _invalid(_: Request, error: Exception) -> ProblemResponse:
     assert isinstance(error, RequestValidationError)
-    faults = [
-        Fault(_pointer(fault["loc"]), str(fault["msg"]).removeprefix("Value error, "))
-        for fault in error.errors()[:_MOST_FAULTS]
-    ]
+    faults = [_fault(found) for found in error.errors()[:_MOST_FAULTS]]
     if any(fault["type"] == "json_invalid" for fault in error.errors()):
         return problem(400, "malformed-json", "The body is not valid JSON.", faults=faults)
     return problem(422, "invalid-field", "Some fields cannot be used as they are.", faults=faults)
 
 
-async def _http(_: Request, error: Exception) -> ProblemResponse:
+async def _http(request: Request, error: Exception) -> ProblemResponse:
     assert isinstance(error, HTTPException)
     title = HTTPStatus(error.status_code).phrase
     kind = title.lower().replace(" ", "-")
+    match error.status_code:
+        case HTTPStatus.NOT_FOUND:
+            return problem(
+                404, kind, "There is no such address. Those that there are stand in /openapi.json."
+            )
+        case HTTPStatus.METHOD_NOT_ALLOWED:
+            methods = ", ".join(_methods_at(request))
+            detail = f"This address does not take {request.method}. It takes {methods}."
+            return problem(405, kind, detail, headers={"Allow": methods})
     return problem(error.status_code, kind, str(error.detail or title), headers=dict(error.headers or {}))
+
+
+def _methods_at(request: Request) -> list[str]:
+    """What the address takes, over all of its routes: the framework names those of the first one only."""
+    return [
+        method
+        for method in _METHODS
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL
+            for route in request.app.routes
+        )
+    ]
 
 
 async def _bug(_: Request, error: Exception) -> ProblemResponse:
     log.error("http.bug", reason=type(error).__name__, exc_info=error)
     return problem(500, "internal-error", "Something went wrong on our side; it has been logged.")
+
+
+def _fault(found: Mapping[str, Any]) -> Fault:
+    where = _pointer(found["loc"])
+    if found["type"] in _PLAIN_WORDS:
+        return Fault(where, *_PLAIN_WORDS[found["type"]])
+    if found["type"] == "string_pattern_mismatch" and found["ctx"]["pattern"] == NO_NUL:
+        return Fault(where, "holds the character U+0000", "remove it: a faulty program left it there")
+    return Fault(where, str(found["msg"]).removeprefix("Value error, "))
 
 
 def _pointer(location: Sequence[Any]) -> str:

@@ -65,13 +65,6 @@ def stop_on_signals(stop: asyncio.Event) -> None:
         running.add_signal_handler(number, asked, number)
 
 
-class _Server(uvicorn.Server):
-    """uvicorn without its own signal handling: the service's stop decides."""
-
-    def install_signal_handlers(self) -> None:
-        """Left to `stop_on_signals`."""
-
-
 def listen(host: str, port: int) -> socket.socket:
     """Take the address for this process; who connects waits until the server answers. 0 picks a free port.
 
@@ -100,7 +93,8 @@ def http_loop(app: ASGIApp, listener: socket.socket, *, on_ready: Callable[[], N
             timeout_graceful_shutdown=5,
             limit_concurrency=500,
         )
-        server = _Server(config)
+        server = uvicorn.Server(config)
+        # Not `serve`, which would take the signals for itself: the service's stop decides.
         serving = asyncio.create_task(server._serve(sockets=[listener]))
         stopping = asyncio.create_task(stop.wait())
         while not server.started and not serving.done():

@@ -33,7 +33,8 @@ class Settings(BaseSettings):
         None, description="PostgreSQL 15 or newer. Unset: an embedded server under the data folder."
     )
     data: Path = Field(
-        Path("leadpact-data"), description="Folder of the embedded server and of uploaded files."
+        Path("leadpact-data"),
+        description="Folder of the embedded server. Uploaded files live in the database.",
     )
     kafka_bootstrap: str | None = Field(
         None, description="host:port[,host:port]. Unset: PostgreSQL carries the events."
@@ -45,11 +46,21 @@ class Settings(BaseSettings):
     )
     kafka_partitions: int = Field(6, ge=1, description="Partitions of the topics that Leadpact creates.")
     kafka_replication: int = Field(1, ge=1, description="Copies of each partition; 3 on a real cluster.")
+    kafka_tls: bool = Field(False, description="Whether to speak TLS to the brokers.")
+    kafka_ca_file: Path | None = Field(
+        None, description="PEM file of the authorities to trust. Unset: those that the system trusts."
+    )
+    kafka_username: str | None = Field(None, description="Whom to sign in to Kafka as. Unset: nobody.")
+    kafka_password: SecretStr = Field(SecretStr(""), description="The Kafka user's password.")
+    kafka_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "SCRAM-SHA-512", description="How the Kafka user signs in."
+    )
     host: str = Field("127.0.0.1", description="Address that the HTTP server binds to.")
     port: int = Field(8080, ge=0, le=65535, description="Port of the HTTP server; 0 picks a free one.")
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least important line that is still written."
+    )
     metrics_public: bool = Field(True, description="Whether /metrics answers without a token.")
-    public_url: str | None = Field(None, description="Address under which browsers reach the board.")
     drain_seconds: float = Field(10, gt=0, description="How long SIGTERM waits for running work.")
     log_retention_hours: float = Field(
         72, ge=0, description="Events are kept this long after all have read them."
@@ -59,7 +70,9 @@ class Settings(BaseSettings):
         False,
         description="Allow webhooks to http:// and to private addresses. For tests and closed networks.",
     )
-    upload_max_bytes: int = Field(50_000_000, gt=0)
+    upload_max_bytes: int = Field(
+        50_000_000, gt=0, description="Largest file that is taken as an upload, in bytes."
+    )
 
 
 SettingsClass = TypeVar("SettingsClass", bound=Settings)

@@ -181,8 +181,8 @@ def _lock(data_dir: Path) -> BinaryIO:
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = (data_dir / "lock").open("a+b")
-    except PermissionError as error:
-        raise Refused(f"the data folder {data_dir} cannot be used by this account: {error}") from error
+    except OSError as error:
+        raise Refused(f"the data folder {data_dir} cannot be used: {error.strerror}") from error
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

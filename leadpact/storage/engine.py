@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy import event
+from sqlalchemy.engine import ExceptionContext, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from leadpact.errors import Refused, Transient
 
@@ -25,22 +27,48 @@ def create_engine(url: str, *, application: str, pool_size: int = 8) -> AsyncEng
     try:
         address = make_url(asyncpg_url(url))
     except ArgumentError as error:
-        raise Refused(
-            "The database's address cannot be read; write it as postgresql://user:password@host:5432/name."
-        ) from error
-    return create_async_engine(
+        raise _no_address() from error
+    if address.drivername != "postgresql+asyncpg":
+        raise _no_address()
+    engine = create_async_engine(
         address,
         pool_size=pool_size,
         max_overflow=4,
         pool_timeout=10,
-        # A server that was restarted leaves dead connections in the pool; one round trip finds them before work begins.
-        pool_pre_ping=True,
+        # Errors are logged, and what a statement was given, or a row holds, is people's data.
+        hide_parameters=True,
         connect_args={
             "timeout": 10,
             "command_timeout": 60,
             "server_settings": {"application_name": f"leadpact-{application}", **SESSION_LIMITS},
         },
     )
+    event.listen(engine.sync_engine, "handle_error", _drop_detail)
+    event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    return engine
+
+
+def _refuse_closed(_: object, record: ConnectionPoolEntry, __: object) -> None:
+    """Let the pool connect anew after a restart of the server.
+
+    A server that ends closes its connections, and the driver has seen it: no need to ask, which would be three round trips before every
+    transaction. What only asking could find, a network that went away in silence, comes out as ``Transient``.
+    """
+    if record.driver_connection.is_closed():  # type: ignore[union-attr]  # asyncpg's connection, which ships no types
+        raise InvalidatePoolError
+
+
+def _no_address() -> Refused:
+    return Refused(
+        "The database's address cannot be read; write it as postgresql://user:password@host:5432/name."
+    )
+
+
+def _drop_detail(context: ExceptionContext) -> None:
+    """Forget the server's detail line: it quotes the row, as in ``Key (email)=(jo@globex.example) already exists``."""
+    cause = getattr(context.original_exception, "__cause__", None)
+    if getattr(cause, "detail", None):
+        cause.detail = None  # type: ignore[union-attr]  # asyncpg's error has it
 
 
 async def require_reachable(engine: AsyncEngine) -> None:

@@ -10,7 +10,6 @@ from sqlalchemy import text
 
 from leadpact.clock import wait_for
 from leadpact.errors import Transient
-from leadpact.ids import first_id_at
 from leadpact.storage.inbox import prune_inbox
 from leadpact.storage.outbox import prune
 from leadpact.storage.unit_of_work import UnitOfWork
@@ -38,9 +37,9 @@ async def prune_once(uow: UnitOfWork, retention: Retention) -> bool:
         now = (await tx.execute(text("SELECT statement_timestamp()"))).scalar_one()
         logged_before = now - timedelta(hours=retention.log_retention_hours)
         deleted = await prune(tx.connection, logged_before=logged_before)
-        forgotten = first_id_at(now - timedelta(hours=retention.inbox_retention_hours))
+        applied_before = now - timedelta(hours=retention.inbox_retention_hours)
         for (consumer,) in (await tx.execute(_CONSUMERS)).all():
-            deleted += await prune_inbox(tx, consumer, forgotten)
+            deleted += await prune_inbox(tx, consumer, applied_before)
     return deleted > 0
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from sqlalchemy import text
 
-from leadpact.ids import EventId
+from leadpact.ids import EventId, first_id_at
 
 if TYPE_CHECKING:
     from leadpact.storage.unit_of_work import Transaction
@@ -20,13 +21,18 @@ _RECORD = text(
     ON CONFLICT DO NOTHING RETURNING event_id
     """
 )
+# What was set aside may be replayed, and every group will meet it again: its id is kept until then, and after that for the retention.
 _PRUNE = text(
     """
     DELETE FROM inbox WHERE (consumer, event_id) IN (
-        SELECT consumer, event_id FROM inbox WHERE consumer = :consumer AND event_id < :before
+        SELECT consumer, event_id FROM inbox i WHERE consumer = :consumer AND event_id < :first_kept
+          AND NOT EXISTS (
+            SELECT FROM dead_letter d
+            WHERE d.event_id = i.event_id AND (d.settled_at IS NULL OR d.settled_at >= :before))
         ORDER BY event_id LIMIT :limit)
     """
 )
+_FORGET = text("DELETE FROM inbox WHERE consumer = :consumer AND event_id = :event_id")
 
 
 async def record_new(tx: Transaction, consumer: str, event_ids: Sequence[EventId]) -> set[EventId]:
@@ -39,7 +45,15 @@ async def record_new(tx: Transaction, consumer: str, event_ids: Sequence[EventId
     return {EventId(row.event_id) for row in rows}
 
 
-async def prune_inbox(tx: Transaction, consumer: str, before: UUID, limit: int = 5_000) -> int:
-    """Forget ids older than ``before``: event ids are UUIDv7, so their order is the order of their making."""
-    result = await tx.execute(_PRUNE, {"consumer": consumer, "before": before, "limit": limit})
-    return result.rowcount
+async def forget(tx: Transaction, consumer: str, event_id: UUID) -> None:
+    """Let ``consumer`` apply this event once more, when it comes again."""
+    await tx.execute(_FORGET, {"consumer": consumer, "event_id": event_id})
+
+
+async def prune_inbox(tx: Transaction, consumer: str, before: datetime, limit: int = 5_000) -> int:
+    """Forget ids from before that moment, except of events that may still come back from the dead letters.
+
+    Event ids are UUIDv7, so their order is the order of their making.
+    """
+    parameters = {"consumer": consumer, "first_kept": first_id_at(before), "before": before, "limit": limit}
+    return (await tx.execute(_PRUNE, parameters)).rowcount

@@ -62,7 +62,9 @@ _WAITING = """
 """
 
 # The closing condition is checked again on the locked row, so a cursor that another instance has just moved is read as moved.
-_CLAIM = text(f"{_WAITING} LIMIT :shards FOR UPDATE OF c SKIP LOCKED")
+# At random, because any fixed order would let the cursors that stand first keep the others waiting for as long as they have a backlog:
+# no breach may wait until ten thousand new leads have been taken in.
+_CLAIM = text(f"{_WAITING} ORDER BY random() LIMIT :shards FOR UPDATE OF c SKIP LOCKED")
 _LOOK = text(_WAITING)
 
 _CURSORS = "unnest(CAST(:topics AS text[]), CAST(:shards AS smallint[]), CAST(CAST(:xids AS text[]) AS xid8[]), CAST(:ids AS bigint[]))"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 from alembic import command
@@ -9,10 +10,12 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 import leadpact
-from leadpact.errors import Refused
+from leadpact.errors import Refused, Transient
+from leadpact.storage.unit_of_work import is_passing
 
 OLDEST_SERVER = 150_000  # PostgreSQL 15
 
@@ -34,10 +37,15 @@ def alembic_config() -> Config:
 
 async def migrate(engine: AsyncEngine) -> None:
     """Apply every migration that is missing. Two processes that do so at once take turns."""
-    async with engine.connect() as connection:
-        await connection.run_sync(_check_server)
-        await connection.run_sync(_upgrade)
-        await connection.commit()
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(_check_server)
+            await connection.run_sync(_upgrade)
+            await connection.commit()
+    except DBAPIError as error:
+        if is_passing(error):
+            raise Transient(f"The migration gave way and changed nothing; run it again. {error.orig}") from error
+        raise
 
 
 async def check_schema(engine: AsyncEngine) -> None:
@@ -45,17 +53,23 @@ async def check_schema(engine: AsyncEngine) -> None:
     async with engine.connect() as connection:
         await connection.run_sync(_check_server)
         found = await connection.run_sync(_current_revision)
-    script = ScriptDirectory.from_config(alembic_config())
-    wanted = script.get_current_head()
+    wanted, known = _revisions()
     if found == wanted:
         return
-    if found is not None and found not in {revision.revision for revision in script.walk_revisions()}:
+    if found is not None and found not in known:
         raise Refused(
             f"The database's schema ({found}) is newer than this version of Leadpact knows ({wanted}): upgrade Leadpact."
         )
     raise Refused(
         f"The database's schema is at {found or 'nothing'}, this version needs {wanted}: run `leadpact migrate`."
     )
+
+
+@lru_cache
+def _revisions() -> tuple[str | None, frozenset[str]]:
+    """The revision that this version needs and all that it knows. Read once: a readiness probe asks every few seconds."""
+    script = ScriptDirectory.from_config(alembic_config())
+    return script.get_current_head(), frozenset(one.revision for one in script.walk_revisions())
 
 
 def _check_server(connection: Connection) -> None:
@@ -65,7 +79,10 @@ def _check_server(connection: Connection) -> None:
 
 
 def _upgrade(connection: Connection) -> None:
-    # One lock for all who migrate: the second waits here and then finds nothing to do.
+    # One lock for all who migrate: the second waits here, as long as it takes, and then finds nothing to do. A migration
+    # may also take longer than any request.
+    connection.execute(text("SET LOCAL statement_timeout = 0"))
+    connection.execute(text("SET LOCAL lock_timeout = 0"))
     connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('leadpact migrate'))"))
     config = alembic_config()
     config.attributes["connection"] = connection

@@ -1,10 +1,15 @@
 """Append what a transaction announces to the log, and delete what every reader has passed.
 
-The outbox table *is* the log. A row's place is ``(xid, id)``: the transaction that wrote it, then the order inside. Ids alone would not do:
-an id is taken at the insert but becomes visible at the commit, so a reader that remembers the highest id it saw skips
-a row whose transaction commits late. A reader therefore reads only rows whose ``xid`` lies below the oldest transaction still running
-(``pg_snapshot_xmin``): below that line nothing can appear any more. A long write transaction anywhere in the database server thus
-delays readers and loses nothing.
+The outbox table *is* the log. A row's place is ``(xid, id)``: the newest transaction that there was when the row was announced, then the
+order inside. It has to be right in two ways at once:
+
+* *Nothing is skipped.* Ids alone would not do: an id is taken at the insert but becomes visible at the commit, so a reader that remembers the
+  highest id it saw skips a row whose transaction commits late. A reader therefore reads only rows whose ``xid`` lies below the oldest
+  transaction still running (``pg_snapshot_xmin``). No row's ``xid`` is lower than its own transaction's, so below that line
+  nothing can appear any more. A long write transaction anywhere in the database server thus delays readers and loses nothing.
+* *One lead's events stand in the order of their commits.* The writer's own number alone would not do: a transaction gets it with its first
+  write or lock, and may then wait for a lead that a younger transaction holds, and announce after it. The newest *ended* transaction at the
+  time of the announcement (``pg_snapshot_xmax - 1``) counts whoever was waited for. Two equal ones are told apart by the id.
 """
 
 from __future__ import annotations
@@ -17,7 +22,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from leadpact.events.base import Event, Topic
+from leadpact.events.base import Event, Message, Topic
 from leadpact.ids import EventId, new_id
 from leadpact.storage.bulk import unnest
 from leadpact.storage.tables import outbox
@@ -73,6 +78,24 @@ async def announce(
     return ids
 
 
+async def announce_again(connection: AsyncConnection, message: Message) -> None:
+    """Write a message to the end of the log once more, under the id that it has: who has applied it will know it."""
+    await connection.execute(
+        _APPEND,
+        {
+            "topic": [message.topic],
+            "shard": [shard_of(message.key)],
+            "event_id": [message.id],
+            "type": [message.type],
+            "source": [message.source],
+            "key": [message.key],
+            "occurred_at": [message.occurred_at],
+            "causation_id": [message.causation_id],
+            "data": [message.data],
+        },
+    )
+
+
 # Each shard is read from its oldest row on, as far as the slowest reader has come: what is too young ends the look at once, so a run
 # that finds nothing costs the same however long the log is. Dead letters live in their own table; where nobody reads
 # their topic, the retention alone keeps what was said of them.
@@ -113,4 +136,4 @@ async def prune(connection: AsyncConnection, *, logged_before: datetime, per_sha
     return result.rowcount
 
 
-__all__ = ["SHARDS", "Announcement", "Topic", "announce", "prune", "shard_of"]
+__all__ = ["SHARDS", "Announcement", "Topic", "announce", "announce_again", "prune", "shard_of"]

@@ -23,12 +23,19 @@ from sqlalchemy.dialects.postgresql import JSON, JSONB
 
 from leadpact.storage.metadata import XID8, metadata
 
+# A row's place in the log (`outbox.py` says why): the newest transaction known when it was announced, which is the writer itself or, where
+# others began later and have ended already, the last of those.
+_NEWEST_TRANSACTION = (
+    "greatest(pg_current_xact_id(), "
+    "CAST(CAST(CAST(CAST(pg_snapshot_xmax(pg_current_snapshot()) AS text) AS bigint) - 1 AS text) AS xid8))"
+)
+
 outbox = Table(
     "outbox",
     metadata,
     Column("topic", Text, nullable=False),
     Column("shard", SmallInteger, nullable=False),
-    Column("xid", XID8, nullable=False, server_default=text("pg_current_xact_id()")),
+    Column("xid", XID8, nullable=False, server_default=text(_NEWEST_TRANSACTION)),
     Column("id", BigInteger, Identity(always=True), nullable=False),
     Column("event_id", Uuid, nullable=False),
     Column("type", Text, nullable=False),
@@ -96,6 +103,7 @@ dead_letter = Table(
     Column("source", Text, nullable=False, server_default=""),
     Column("key", Text, nullable=False),
     Column("occurred_at", DateTime(timezone=True)),
+    Column("causation_id", Uuid),
     Column("headers", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
     Column("body", Text, nullable=False),  # base64 when it is not UTF-8: headers say so
     Column("reason", Text, nullable=False),
@@ -105,7 +113,9 @@ dead_letter = Table(
     ),
     Column("settled_at", DateTime(timezone=True)),
     Column("settled_as", Text),  # "replayed" or "discarded"
-    Index("ix_dead_letter_waiting", "set_aside_at", postgresql_where=text("settled_at IS NULL")),
+    Index("ix_dead_letter_waiting", "consumer", "id", postgresql_where=text("settled_at IS NULL")),
+    # The inbox asks whether an id may come back before it forgets it.
+    Index("ix_dead_letter_event", "event_id"),
 )
 
 __all__ = ["dead_letter", "inbox", "kafka_offset", "log_cursor", "outbox", "relay_lease"]

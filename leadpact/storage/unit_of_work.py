@@ -74,6 +74,10 @@ class UnitOfWork:
         self._source = source
         self._wake = wake
 
+    def named(self, source: str) -> UnitOfWork:
+        """The same database and the same readers, in the name of another service."""
+        return UnitOfWork(self._engine, source=source, wake=self._wake)
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """Commit at the end, roll back on any error. A passing database fault comes out as ``Transient``."""

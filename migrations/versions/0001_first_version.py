@@ -95,6 +95,7 @@ def upgrade() -> None:
         sa.Column("source", sa.Text(), server_default="", nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("causation_id", sa.Uuid(), nullable=True),
         sa.Column(
             "headers",
             postgresql.JSONB(astext_type=sa.Text()),
@@ -114,10 +115,11 @@ def upgrade() -> None:
         sa.Column("settled_as", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_dead_letter")),
     )
+    op.create_index("ix_dead_letter_event", "dead_letter", ["event_id"], unique=False)
     op.create_index(
         "ix_dead_letter_waiting",
         "dead_letter",
-        ["set_aside_at"],
+        ["consumer", "id"],
         unique=False,
         postgresql_where=sa.text("settled_at IS NULL"),
     )
@@ -181,7 +183,9 @@ def upgrade() -> None:
         sa.Column(
             "xid",
             XID8(),
-            server_default=sa.text("pg_current_xact_id()"),
+            server_default=sa.text(
+                "greatest(pg_current_xact_id(), CAST(CAST(CAST(CAST(pg_snapshot_xmax(pg_current_snapshot()) AS text) AS bigint) - 1 AS text) AS xid8))"
+            ),
             nullable=False,
         ),
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
@@ -240,9 +244,17 @@ def upgrade() -> None:
         sa.Column("upload_id", sa.Uuid(), nullable=True),
         sa.Column("row", sa.Integer(), nullable=True),
         sa.Column("lead_id", sa.Uuid(), nullable=True),
+        sa.Column("dead_letter_id", sa.Uuid(), nullable=True),
         sa.CheckConstraint("status IN ('accepted', 'honeypot')", name=op.f("ck_receipt_status")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_receipt")),
         postgresql_with={"fillfactor": "85"},
+    )
+    op.create_index(
+        "ix_receipt_in_flight",
+        "receipt",
+        ["received_at"],
+        unique=False,
+        postgresql_where=sa.text("status = 'accepted' AND lead_id IS NULL AND dead_letter_id IS NULL"),
     )
     op.create_index(
         "ix_receipt_trapped",
@@ -807,6 +819,11 @@ def downgrade() -> None:
         postgresql_where=sa.text("upload_id IS NOT NULL AND lead_id IS NULL"),
     )
     op.drop_index("ix_receipt_trapped", table_name="receipt", postgresql_where=sa.text("status = 'honeypot'"))
+    op.drop_index(
+        "ix_receipt_in_flight",
+        table_name="receipt",
+        postgresql_where=sa.text("status = 'accepted' AND lead_id IS NULL AND dead_letter_id IS NULL"),
+    )
     op.drop_table("receipt")
     op.drop_index(op.f("ix_post_claim_held_until"), table_name="post_claim")
     op.drop_table("post_claim")
@@ -822,6 +839,7 @@ def downgrade() -> None:
     op.drop_index(
         "ix_dead_letter_waiting", table_name="dead_letter", postgresql_where=sa.text("settled_at IS NULL")
     )
+    op.drop_index("ix_dead_letter_event", table_name="dead_letter")
     op.drop_table("dead_letter")
     op.drop_index(
         "ix_clock_view_running_due",

@@ -1,4 +1,4 @@
-"""Print what a storm came to: per kind of kill what was lost, doubled or early, and the sums that everything has to add up to."""
+"""Print what a storm came to: per kind of kill what was lost, doubled, early or out of order, and the sums that everything has to add up to."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.table import Table
 from tests.chaos.storm import Report
 from tests.support.audit import Finding
 
-FAULTS = ("lost", "doubled", "early")
+FAULTS = ("lost", "doubled", "early", "disorder")
 
 
 def show(report: Report, console: Console) -> None:
@@ -28,7 +28,7 @@ def show(report: Report, console: Console) -> None:
         console.print("  [bold red]it did not come to rest in time")
     for (fault, what), found in _alike(report.findings).items():
         console.print(f"  [red]{len(found):>8} {fault}: {what}, such as {found[0].subject}")
-    console.print("clean: nothing lost, nothing doubled, nothing early" if report.is_clean else "NOT CLEAN")
+    console.print("clean: nothing lost, doubled, early or out of order" if report.is_clean else "NOT CLEAN")
 
 
 def _alike(findings: Sequence[Finding]) -> dict[tuple[str, str], list[Finding]]:

@@ -188,7 +188,7 @@ async def built(
             for number in range(plan.instances)
             for name in SERVICES
         ]
-        http = await stack.enter_async_context(httpx.AsyncClient(limits=httpx.Limits(max_connections=50)))
+        http = await stack.enter_async_context(httpx.AsyncClient())
         client_of = {
             one.name: Client(http, one.url, promises, random.Random(chance.random()))
             for one in services[: len(SERVICES)]

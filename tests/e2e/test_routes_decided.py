@@ -39,9 +39,7 @@ NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
 
 def app_of(service: str, *, metrics_public: bool = True, url: str = NOWHERE) -> FastAPI:
     """One service's application, put together as `leadpact <service>` does. Nothing is opened."""
-    settings = Settings(
-        database_url=SecretStr(url), data=Path("not-made"), metrics_public=metrics_public, public_url=None
-    )
+    settings = Settings(database_url=SecretStr(url), data=Path("not-made"), metrics_public=metrics_public)
     engine, wake, clock = create_engine(url, application="test"), Wake(), FakeClock()
     carrier = PostgresCarrier(UnitOfWork(engine, source="core", wake=wake), wake)
     parts = Parts(settings, engine, clock, wake, carrier, PactBook(), CollectorRegistry())

@@ -28,7 +28,7 @@ from leadpact.storage.unit_of_work import UnitOfWork
 from leadpact.storage.wake import Wake
 from leadpact_router.roster import RepEntry, put_reps
 from tests.conftest import Database
-from tests.support.announced import announced
+from tests.support.announced import announced, announced_messages
 from tests.support.audit import audit, take_balance
 from tests.support.crowd import PACT, REPS, Ask, Crowd, as_csv, invent
 from tests.support.eventually import eventually
@@ -114,6 +114,15 @@ async def expect_one_of_everything(database: Database, crowd: Crowd) -> None:
     assert {event.assignment_id for event in started} == {event.assignment_id for event in assigned}
     assert len(started) == len(assigned)
 
+    said_by = {message.type: message.source for message in await announced_messages(engine)}
+    assert {said_by[event.TYPE] for event in (LeadMatched, LeadQualified, LeadAssigned)} == {
+        "/leadpact/router"
+    }
+    assert (said_by[LeadCaptured.TYPE], said_by[SlaStarted.TYPE]) == (
+        "/leadpact/ingest",
+        "/leadpact/sla-timer",
+    )
+
     turns = Counter(event.rep_id for event in assigned)
     assert max(turns.values()) - min(turns[rep] for rep in REPS) <= 1
 
@@ -130,7 +139,6 @@ def settings_for(database: Database, kafka: KafkaCluster | None) -> Settings:
         kafka_bootstrap=kafka.bootstrap if kafka else None,
         kafka_topic_prefix=kafka.topic_prefix if kafka else "",
         kafka_partitions=kafka.partitions if kafka else 1,
-        public_url=None,
     )
 
 

@@ -1,4 +1,4 @@
-"""Look for promises that were broken: accepted leads that were lost, effects that came twice, deadlines that came early.
+"""Look for promises that were broken: leads that were lost, effects that came twice, deadlines that came early, news out of order.
 
 The audit reads what is stored and what was announced, and holds one against the other. It is written against the tables and the log,
 not with the code under test, so that a mistake there is not repeated here. An event counts once however often
@@ -17,7 +17,7 @@ from typing import Literal
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-Fault = Literal["lost", "doubled", "early"]
+Fault = Literal["lost", "doubled", "early", "disorder"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ _SAID = text(
     """
     CREATE TEMPORARY TABLE said ON COMMIT DROP AS
     SELECT DISTINCT ON (event_id)
-           event_id, replace(replace(type, 'leadpact.', ''), '.v1', '') AS type, key, causation_id, occurred_at, logged_at,
+           event_id, replace(replace(type, 'leadpact.', ''), '.v1', '') AS type, source, topic, key, causation_id, occurred_at, logged_at,
            CAST(data AS jsonb) AS data, xid, id
     FROM outbox ORDER BY event_id, xid, id
     """
@@ -96,7 +96,7 @@ _BALANCE = text(
       (SELECT count(*) FROM receipt WHERE status = 'accepted') AS accepted,
       (SELECT count(*) FROM touch) AS applied,
       (SELECT count(DISTINCT event_id) FROM dead_letter
-       WHERE consumer = 'router' AND type = 'leadpact.lead.captured.v1' AND settled_at IS NULL) AS set_aside,
+       WHERE consumer = 'router' AND type = 'leadpact.lead.captured.v1' AND settled_as IS DISTINCT FROM 'replayed') AS set_aside,
       (SELECT count(DISTINCT o.event_id) FROM outbox o
        WHERE o.topic = 'leadpact.inbound' AND o.type = 'leadpact.lead.captured.v1'
          AND NOT EXISTS (SELECT FROM inbox i WHERE i.consumer = 'router' AND i.event_id = o.event_id)) AS in_flight
@@ -188,7 +188,7 @@ RULES: tuple[Rule, ...] = (
         "SELECT lead_id, max(assigned_at) FROM assignment WHERE ended_at IS NULL GROUP BY lead_id HAVING count(*) > 1",
     ),
     Rule(
-        "doubled",
+        "disorder",
         "a lead's owners were not announced one after the other",
         """
         SELECT key, max(logged_at) FROM (
@@ -316,6 +316,17 @@ RULES: tuple[Rule, ...] = (
         """
         SELECT c.id, c.started_at FROM sla_clock c LEFT JOIN clock_view v ON v.clock_id = c.id
         WHERE CASE v.state WHEN 'warned' THEN 'running' ELSE v.state END IS DISTINCT FROM c.state
+        """,
+    ),
+    # ---- order: what one service says of one lead stands in the log as it was said -------------------------------------------------
+    Rule(
+        "disorder",
+        "a service's news of a lead stand in the log in another order than they were announced",
+        """
+        SELECT key, max(logged_at) FROM (
+            SELECT key, logged_at, lag(logged_at) OVER (PARTITION BY source, topic, key ORDER BY xid, id) AS logged_before
+            FROM said WHERE topic IN ('leadpact.leads', 'leadpact.sla')) one
+        WHERE logged_at < logged_before GROUP BY key
         """,
     ),
     # ---- webhooks: everything that an endpoint asked for is queued for it and delivered ---------------------------------------------

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Protocol
+from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from leadpact.bus.carrier import ApplyBatch, Reader
+from leadpact.bus.carrier import ApplyBatch, Carrier, Reader
 from leadpact.events import SlaCancelled, Topic
 from leadpact.ids import new_id
 from leadpact.storage.unit_of_work import UnitOfWork
@@ -18,18 +18,20 @@ from tests.support.fake_clock import TUESDAY_MORNING
 PATIENCE_SECONDS = 30
 
 
-class Carrying(Protocol):
+@dataclass(frozen=True)
+class Carrying:
     """A carrier with its database."""
 
     name: str
+    carrier: Carrier
     engine: AsyncEngine
     uow: UnitOfWork
-    why_not_shared: str
+    why_not_shared: str = ""
     """Why two instances of a group cannot be tried here; empty where they can."""
 
     def reader(self, consumer: str) -> Reader:
         """A new instance of the group, reading the SLA topic."""
-        ...
+        return self.carrier.reader(consumer, [Topic.SLA])
 
 
 def fact(key: object, text: str) -> SlaCancelled:
@@ -37,7 +39,7 @@ def fact(key: object, text: str) -> SlaCancelled:
     return SlaCancelled(
         occurred_at=TUESDAY_MORNING,
         clock_id=new_id(),
-        lead_id=key,  # type: ignore[arg-type]  # pydantic checks that it is one
+        lead_id=key,
         assignment_id=new_id(),
         policy="contract",
         rep_id="ana",

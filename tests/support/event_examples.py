@@ -188,6 +188,7 @@ _ALL: tuple[Event, ...] = (
         origin_type="leadpact.lead.captured.v1",
         origin_key="kathe@groesse.example",
         reason="leadpact.lead.captured.v1 is not readable: source: Field required",
+        origin_receipt_id=RECEIPT,
     ),
 )
 EXAMPLES: dict[type[Event], Event] = {type(example): example for example in _ALL}

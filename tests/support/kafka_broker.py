@@ -14,6 +14,7 @@ is skipped, with the reason, where the broker cannot be killed and found again a
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -72,6 +73,14 @@ class KafkaBroker:
     def restart(self) -> None:
         """Start it again on the same address and wait until it serves. Only where ``durable``."""
         self._to_be_killed().restart()
+
+    def suspend(self) -> None:
+        """Let it hold its connections and answer nothing, until ``resume``. Only where ``durable``."""
+        os.kill(self._to_be_killed().pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        os.kill(self._to_be_killed().pid, signal.SIGCONT)
 
     def _to_be_killed(self) -> ApacheKafka:
         assert self._ours is not None, f"ask for `durable_kafka_broker`: {self.why_not_durable}"

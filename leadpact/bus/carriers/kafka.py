@@ -88,8 +88,10 @@ class KafkaCarrier:
         self._quiet_seconds = quiet_seconds
 
     def reader(self, consumer: str, topics: Sequence[Topic]) -> KafkaReader:
+        # What a group announces while it applies a batch, it announces in its own name.
+        uow = self._uow.named(consumer)
         return KafkaReader(
-            self._uow, self._cluster, self._metrics, consumer, topics, self._batch_size, self._quiet_seconds
+            uow, self._cluster, self._metrics, consumer, topics, self._batch_size, self._quiet_seconds
         )
 
 
@@ -131,7 +133,7 @@ class KafkaReader:
             elif fetched is not None:
                 await self._look_for_progress(member)
         except KafkaAway:
-            self._drop(member)
+            self._drop(member, tell=False)
             raise
         member.tell_kafka()
         return bool(fetched)
@@ -142,7 +144,7 @@ class KafkaReader:
 
     async def stop(self) -> None:
         if self._member is not None:
-            self._drop(self._member)
+            self._drop(self._member, tell=True)
         await asyncio.gather(*self._leaving)
 
     async def _joined(self) -> GroupMember:
@@ -216,10 +218,10 @@ class KafkaReader:
     def _progressed(self) -> None:
         self._looked_at, self._was_behind = _now(), False
 
-    def _drop(self, member: GroupMember) -> None:
+    def _drop(self, member: GroupMember, *, tell: bool) -> None:
         """Leave the group in the background: a client that is stuck may take its time."""
         self._member = None
-        leaving = asyncio.create_task(member.leave())
+        leaving = asyncio.create_task(member.leave(tell=tell))
         self._leaving.add(leaving)
         leaving.add_done_callback(self._leaving.discard)
 

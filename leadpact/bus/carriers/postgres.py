@@ -42,9 +42,9 @@ class PostgresCarrier:
         self._poll_at_most_seconds = poll_at_most_seconds
 
     def reader(self, consumer: str, topics: Sequence[Topic]) -> PostgresReader:
-        return PostgresReader(
-            self._uow, self._wake, consumer, topics, self._batch_size, self._poll_at_most_seconds
-        )
+        # What a group announces while it applies a batch, it announces in its own name.
+        uow = self._uow.named(consumer)
+        return PostgresReader(uow, self._wake, consumer, topics, self._batch_size, self._poll_at_most_seconds)
 
 
 class PostgresReader:

@@ -8,7 +8,6 @@ See https://fetch.spec.whatwg.org/#http-cors-protocol.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from starlette.responses import Response
 
@@ -55,7 +54,7 @@ def _is_listed(origins: frozenset[str], headers: Mapping[str, str]) -> bool:
 
 def _is_own_page(headers: Mapping[str, str]) -> bool:
     """The page was served from the address that it posts to."""
-    return "origin" in headers and urlsplit(headers["origin"]).netloc == headers.get("host")
+    return "origin" in headers and headers["origin"].partition("://")[2] == headers.get("host")
 
 
 def _is_plain_form(headers: Mapping[str, str], media_type: MediaType) -> bool:

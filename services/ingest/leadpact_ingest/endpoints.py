@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
@@ -14,12 +14,15 @@ from starlette.responses import Response
 
 from leadpact.access.scopes import Scope, public, require
 from leadpact.clock import Clock
+from leadpact.runtime.storable import NO_NUL
 from leadpact.storage.unit_of_work import UnitOfWork
 from leadpact_ingest.body import FORM_TYPES, JSON_TYPE
 from leadpact_ingest.form_door import FormDoor
 from leadpact_ingest.form_keys import FormKey, all_keys, make_key, revoke_key
 from leadpact_ingest.receipts import ReceiptView, find_receipt
 from leadpact_ingest.source_book import SourceBook
+
+FormKeyPath = Annotated[str, Path(max_length=100, pattern=NO_NUL)]
 
 
 class DirectRoute(APIRoute):
@@ -94,7 +97,7 @@ def create_form_keys_router(uow: UnitOfWork, sources: SourceBook, clock: Clock) 
             return await all_keys(tx)
 
     @router.delete("/v1/form-keys/{key}")
-    async def revoke_form_key(key: str) -> FormKey:
+    async def revoke_form_key(key: FormKeyPath) -> FormKey:
         """Put a key out of use, within a second. Revoking a source's last key closes its form."""
         async with uow.transaction() as tx:
             return await revoke_key(tx, key, clock.now())

@@ -156,7 +156,9 @@ def _thanks(request: Request, source: PostedSource, posted: Posted) -> Response 
 
 def _refusal(request: Request, refused: Problem) -> Response:
     if _is_visitor(request):
-        return refusal_page(refused.status, refused.detail, refused.faults)
+        page = refusal_page(refused.status, refused.detail, refused.faults)
+        page.headers.update(refused.headers)
+        return page
     return problem(
         refused.status, refused.kind, refused.detail, faults=refused.faults, headers=refused.headers
     )

@@ -172,8 +172,6 @@ _HELD = text(
     """
 )
 
-_RELEASE = text("DELETE FROM post_claim WHERE receipt_id = ANY(CAST(:ids AS uuid[]))")
-
 _RELEASE = text(
     f"""
     DELETE FROM post_claim c USING {unnest(post_claim, ("source", "claim"))}

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+import asyncio
+from datetime import datetime
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from leadpact.clock import Clock, wait_for
+from leadpact.errors import Transient
+from leadpact.storage.unit_of_work import UnitOfWork
+from leadpact_ingest.receipts import InFlight, count_in_flight
+
+log = structlog.get_logger(__name__)
 
 UNKNOWN_SOURCE = "(unknown)"
 """Stands for every source that the pact does not name: callers cannot make up labels."""
@@ -31,3 +42,47 @@ class IngestMetrics:
             ["source", "result"],
             registry=registry,
         )
+        self.in_flight = Gauge(
+            "leadpact_receipts_in_flight",
+            "Accepted receipts that are neither a lead's yet nor in the dead letters. The same in every instance: take the "
+            "maximum. It falls back to 0 after every rush; if it does not, the router or the carrier stands still.",
+            registry=registry,
+        )
+        self.oldest_in_flight = Gauge(
+            "leadpact_oldest_receipt_in_flight_seconds",
+            "How long the oldest receipt has been in flight; 0 if none is. "
+            "More than a minute with nothing else amiss: an accepted lead is not being worked on.",
+            registry=registry,
+        )
+
+    def show(self, found: InFlight, now: datetime) -> None:
+        """Set the gauges."""
+        self.in_flight.set(found.receipts)
+        self.oldest_in_flight.set((now - found.oldest_at).total_seconds() if found.oldest_at else 0)
+
+
+class InFlightGauges:
+    """Keeps the gauges fresh. Apart from the consumer, so that a stuck consumer is seen."""
+
+    def __init__(
+        self, uow: UnitOfWork, clock: Clock, metrics: IngestMetrics, *, every_seconds: float = 5.0
+    ) -> None:
+        self._uow = uow
+        self._clock = clock
+        self._metrics = metrics
+        self._every_seconds = every_seconds
+
+    async def run_once(self) -> None:
+        """Count once. Raises ``Transient``."""
+        async with self._uow.transaction() as tx:
+            found = await count_in_flight(tx)
+        self._metrics.show(found, self._clock.now())
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Count until ``stop``. While the database is away the last figures stand."""
+        while not stop.is_set():
+            try:
+                await self.run_once()
+            except Transient as error:
+                log.warning("ingest.gauges_wait", reason=str(error))
+            await wait_for(stop, self._every_seconds)

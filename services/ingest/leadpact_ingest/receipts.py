@@ -1,12 +1,15 @@
 """Tell an integrator what became of a post: whose lead it is, how far it has got, and who has it.
 
 A projection of the router's events, kept by the consumer group ``ingest``. ``lead.matched`` ties a receipt to its lead; every later
-event moves one row per lead, so a hundred receipts of one lead cost nothing more.
+event moves one row per lead, so a hundred receipts of one lead cost nothing more. A receipt whose message was set aside has its outcome, too, though it
+is not the one that was hoped for. What is left is in flight: every accepted receipt is applied, dead-lettered or in flight, and the last of these is
+watched (``InFlight``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
@@ -27,12 +30,15 @@ from leadpact.events import (
     LeadQualified,
     LeadReassigned,
     LeadRejected,
+    MessageDeadLettered,
+    Topic,
 )
 from leadpact.storage.bulk import insert_rows, unnest
 from leadpact.storage.unit_of_work import Transaction
 from leadpact_ingest.tables import lead_progress, receipt
 
 CONSUMER = "ingest"
+TOPICS = (Topic.LEADS, Topic.DEAD_LETTER)
 
 
 class LeadView(BaseModel):
@@ -73,6 +79,20 @@ async def find_receipt(tx: Transaction, receipt_id: UUID) -> ReceiptView:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """Accepted receipts without an outcome: how many, and when the oldest came in; None if there is none."""
+
+    receipts: int
+    oldest_at: datetime | None
+
+
+async def count_in_flight(tx: Transaction) -> InFlight:
+    """What was accepted, and neither tied to a lead nor set aside."""
+    row = (await tx.execute(_IN_FLIGHT)).one()
+    return InFlight(row.receipts, row.oldest_at)
+
+
 def receipts_consumer(clock: Clock) -> Consumer:
     """What keeps the projection up to date."""
     return Consumer(
@@ -86,6 +106,7 @@ def receipts_consumer(clock: Clock) -> Consumer:
             LeadContacted: _now_with_rep("contacted"),
             LeadHeld: _held,
             LeadRejected: _rejected,
+            MessageDeadLettered: _set_aside,
         },
         clock,
     )
@@ -137,6 +158,13 @@ async def _rejected(tx: Transaction, received: Sequence[Received]) -> None:
     await _move(tx, moves, _MOVE_WITH_OWNER)
 
 
+async def _set_aside(tx: Transaction, received: Sequence[Received]) -> None:
+    """A message that spoke of a receipt could not be applied."""
+    events = _events(received, MessageDeadLettered)
+    latest = {event.origin_receipt_id: event.dead_letter_id for event in events if event.origin_receipt_id}
+    await tx.execute(_SET_ASIDE, {"id": list(latest), "dead_letter_id": list(latest.values())})
+
+
 E = TypeVar("E", bound=Event)
 
 
@@ -172,6 +200,19 @@ _TIE = text(
     f"""
     UPDATE receipt p SET lead_id = r.lead_id
     FROM {unnest(receipt, ("id", "lead_id"))} WHERE p.id = r.id
+    """
+)
+_SET_ASIDE = text(
+    f"""
+    UPDATE receipt p SET dead_letter_id = r.dead_letter_id
+    FROM {unnest(receipt, ("id", "dead_letter_id"))} WHERE p.id = r.id
+    """
+)
+# Reads ix_receipt_in_flight only.
+_IN_FLIGHT = text(
+    """
+    SELECT count(*) AS receipts, min(received_at) AS oldest_at FROM receipt
+    WHERE status = 'accepted' AND lead_id IS NULL AND dead_letter_id IS NULL
     """
 )
 _FIND = text(

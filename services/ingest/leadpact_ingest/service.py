@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 
 from leadpact.bus.consume import run_consumer
-from leadpact.events import Topic
 from leadpact.runtime.parts import Built, Parts
 from leadpact.runtime.service import Loop
 from leadpact_ingest.accept import PostWriter
 from leadpact_ingest.endpoints import create_form_keys_router, create_form_router, create_receipts_router
 from leadpact_ingest.form_door import FormDoor, Writer
 from leadpact_ingest.housekeeping import keep_house
-from leadpact_ingest.metrics import IngestMetrics
+from leadpact_ingest.metrics import InFlightGauges, IngestMetrics
 from leadpact_ingest.process_upload import UploadProcessor
-from leadpact_ingest.receipts import CONSUMER, receipts_consumer
+from leadpact_ingest.receipts import CONSUMER, TOPICS, receipts_consumer
 from leadpact_ingest.source_book import SourceBook
 from leadpact_ingest.uploads import UploadDoor, create_uploads_router
 
@@ -32,7 +31,7 @@ def build(parts: Parts) -> Built:
     processor = UploadProcessor(uow, sources, parts.clock, parts.wake, metrics)
 
     async def follow_leads(stop: asyncio.Event) -> None:
-        reader = parts.carrier.reader(CONSUMER, [Topic.LEADS])
+        reader = parts.carrier.reader(CONSUMER, TOPICS)
         await run_consumer(reader, receipts_consumer(parts.clock), stop)
 
     async def clean(stop: asyncio.Event) -> None:
@@ -49,6 +48,7 @@ def build(parts: Parts) -> Built:
         loops=[
             Loop("ingest.receipts", follow_leads),
             Loop("ingest.uploads", processor.run),
+            Loop("ingest.gauges", InFlightGauges(uow, parts.clock, metrics).run),
             Loop("ingest.housekeeping", clean),
         ],
         on_stop=[writer.close],

@@ -36,12 +36,21 @@ receipt = Table(
     Column("upload_id", Uuid),
     Column("row", Integer),
     Column("lead_id", Uuid),  # once the router has said whose it is
+    Column(
+        "dead_letter_id", Uuid
+    ),  # its message could not be applied; a lead may follow when that is replayed
     CheckConstraint("status IN ('accepted', 'honeypot')", name="status"),
     # Rows of a file that the router has not reached yet: uploads are paced by their number.
     Index(
         "ix_receipt_upload_in_flight",
         "upload_id",
         postgresql_where=text("upload_id IS NOT NULL AND lead_id IS NULL"),
+    ),
+    # What has no outcome yet: counted every few seconds, so the count must not grow with the table.
+    Index(
+        "ix_receipt_in_flight",
+        "received_at",
+        postgresql_where=text("status = 'accepted' AND lead_id IS NULL AND dead_letter_id IS NULL"),
     ),
     Index("ix_receipt_trapped", "received_at", postgresql_where=text("status = 'honeypot'")),
     postgresql_with={"fillfactor": "85"},  # lead_id is filled in a moment later, on the same page

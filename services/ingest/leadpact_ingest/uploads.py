@@ -15,7 +15,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy import text
 
-from leadpact.access.scopes import Caller, Scope, require
+from leadpact.access.scopes import IngestCaller, Scope, require
 from leadpact.clock import Clock
 from leadpact.errors import Fault
 from leadpact.ids import new_id
@@ -148,7 +148,7 @@ def create_uploads_router(door: UploadDoor) -> APIRouter:
     async def post_upload(
         request: Request,
         response: Response,
-        caller: Annotated[Caller, require(Scope.INGEST)],
+        caller: IngestCaller,
         source: Annotated[str, Query(description="An event_scan or syndication source of the pact.")],
         encoding: Annotated[
             str | None, Query(max_length=40, description="A CSV's encoding, if it is known.")

@@ -12,32 +12,15 @@ class RepCalendars:
     """The calendars of one pact, by who uses them."""
 
     def __init__(self, pact: Pact) -> None:
-        self._pact = pact
-        self._built: dict[tuple[str, str | None], WorkingCalendar] = {}
+        self._sections = pact.calendars
 
     def of(self, rep: Rep, pool_calendar: str) -> WorkingCalendar:
         """The rep's own calendar if the pact has it, else the pool's hours and holidays in the rep's time
         zone.
         """
-        if rep.calendar is not None and rep.calendar in self._pact.calendars:
-            return self._calendar(rep.calendar, None)
-        return self._calendar(pool_calendar, rep.timezone)
-
-    def _calendar(self, name: str, timezone: str | None) -> WorkingCalendar:
-        key = (name, timezone)
-        if key not in self._built:
-            section = self._pact.calendars[name]
-            self._built[key] = (
-                section.build()
-                if timezone in (None, section.timezone)
-                else WorkingCalendar(
-                    timezone or section.timezone,
-                    section.weekly(),
-                    holidays=section.holidays_in,
-                    exceptions=section.exceptional_days(),
-                )
-            )
-        return self._built[key]
+        if rep.calendar is not None and rep.calendar in self._sections:
+            return self._sections[rep.calendar].build()
+        return self._sections[pool_calendar].in_timezone(rep.timezone)
 
 
 class CalendarShelf:

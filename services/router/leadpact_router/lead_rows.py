@@ -34,14 +34,16 @@ _ACCOUNTS = select(account_table).where(
     account_table.c.domain == any_(bindparam("domains", type_=ARRAY(Text)))
 )
 
-# The oldest of each line, so that a long line for one pool does not hide those who wait for another. Rows
+# The oldest of each line, so that a long line for one pool does not hide those who wait for another. Those who lost an owner stand in a
+# line of their own: whoever they wait for may be one absent rep, while the others' turn can come at any moment. Rows
 # that another instance or a request works on are left to it.
 _HELD = text(
     """
-    SELECT waiting.id FROM (SELECT DISTINCT held_pool FROM lead WHERE held_since IS NOT NULL) line
+    SELECT waiting.id
+    FROM (SELECT DISTINCT held_pool, hop > 0 AS had_an_owner FROM lead WHERE held_since IS NOT NULL) line
     CROSS JOIN LATERAL (
         SELECT id, held_since FROM lead
-        WHERE held_since IS NOT NULL AND held_pool = line.held_pool
+        WHERE held_since IS NOT NULL AND held_pool = line.held_pool AND (hop > 0) = line.had_an_owner
         ORDER BY held_since, id LIMIT :per_line
     ) waiting
     ORDER BY waiting.held_since, waiting.id

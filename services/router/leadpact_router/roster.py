@@ -31,6 +31,7 @@ from leadpact_router.tables import rep_load as load_table
 
 _REP_ID = re.compile(r"[^\s,;/]{1,200}")
 _EMAIL = re.compile(r"[^\s,;@]+@[^\s,;@]+\.[^\s,;@]+")
+_HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)+")
 LONGEST_ABSENCE = timedelta(days=3 * 366)
 
 _TAKEN = text(
@@ -82,7 +83,7 @@ async def put_reps(tx: Transaction, entries: Sequence[RepEntry], now: datetime) 
 
     Raises ``Refused`` with every fault in the list, ``Conflict`` for another rep's e-mail.
     """
-    _refuse(_faults_of_reps(entries), "The reps cannot be taken as they are")
+    _refuse(faults_of_reps(entries), "The reps cannot be taken as they are")
     rows = [{**asdict(one), "email": one.email.lower(), "updated_at": now} for one in entries]
     taken = await tx.execute(
         _TAKEN, {"emails": [row["email"] for row in rows], "ids": [row["id"] for row in rows]}
@@ -101,7 +102,7 @@ async def put_accounts(tx: Transaction, entries: Sequence[AccountEntry], now: da
 
     Leads meet a new account at their next touch. Raises ``Refused`` with every fault in the list.
     """
-    _refuse(_faults_of_accounts(entries), "The accounts cannot be taken as they are")
+    _refuse(faults_of_accounts(entries), "The accounts cannot be taken as they are")
     rows = {
         domain: {**asdict(one), "id": new_id(), "domain": domain, "updated_at": now}
         for one in entries
@@ -147,9 +148,12 @@ def registrable_domain(address: str) -> str | None:
     """
     host = re.sub(r"^[a-z]+://", "", address.strip().lower()).split("/")[0].split(":")[0].strip(".")
     try:
-        found: str | None = _suffixes().privatesuffix(host.encode("idna").decode("ascii"))
+        ascii_host = host.encode("idna").decode("ascii")
     except UnicodeError:
         return None
+    if not _HOST.fullmatch(ascii_host):
+        return None
+    found: str | None = _suffixes().privatesuffix(ascii_host)
     return found if found and "." in found and not found.replace(".", "").isdigit() else None
 
 
@@ -158,7 +162,8 @@ def _suffixes() -> PublicSuffixList:
     return PublicSuffixList()
 
 
-def _faults_of_reps(entries: Sequence[RepEntry]) -> Iterator[Fault]:
+def faults_of_reps(entries: Sequence[RepEntry]) -> Iterator[Fault]:
+    """What is wrong in a list of reps, each at its place: ``/3/email`` is the fourth entry's e-mail."""
     for index, one in enumerate(entries):
         if not _REP_ID.fullmatch(one.id):
             yield Fault(
@@ -187,7 +192,8 @@ def _faults_of_reps(entries: Sequence[RepEntry]) -> Iterator[Fault]:
     yield from _twice("email", [one.email.lower() for one in entries])
 
 
-def _faults_of_accounts(entries: Sequence[AccountEntry]) -> Iterator[Fault]:
+def faults_of_accounts(entries: Sequence[AccountEntry]) -> Iterator[Fault]:
+    """What is wrong in a list of accounts, placed as ``faults_of_reps`` does."""
     for index, one in enumerate(entries):
         if not one.name.strip():
             yield Fault(f"/{index}/name", "the name is empty", "give the company's name")

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from leadpact.errors import Fault, Refused
 from leadpact.pact.words import nearest
-from leadpact_router.roster import AccountEntry, RepEntry
+from leadpact_router.roster import AccountEntry, RepEntry, faults_of_accounts, faults_of_reps
 
 Entry = TypeVar("Entry", RepEntry, AccountEntry)
 
@@ -29,10 +29,11 @@ _YES_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line's answers by column."""
+    """A line's answers by column, and what was found wrong with them while they were read."""
 
     line: int
     cells: Mapping[str, str]
+    faults: list[Fault] = field(default_factory=list)
 
     def text(self, column: str) -> str:
         return self.cells.get(column, "")
@@ -41,26 +42,28 @@ class Row:
         return self.text(column) or None
 
     def number(self, column: str) -> int | None:
-        """A whole number. Raises ``Refused``."""
+        """A whole number; what is none is a fault."""
         cell = self.optional(column)
         if cell is None:
             return None
         if not (cell.isascii() and cell.isdigit() and len(cell) < 10):
-            raise self.refused(column, f"{cell!r} is no whole number", "write digits only, or leave it empty")
+            self.blame(column, f"{cell!r} is no whole number", "write digits only, or leave it empty")
+            return None
         return int(cell)
 
     def yes(self, column: str, *, default: bool) -> bool:
-        """Yes or no. Raises ``Refused``."""
+        """Yes or no; anything else is a fault."""
         cell = self.optional(column)
         if cell is None:
             return default
         if cell.lower() not in _YES_NO:
-            raise self.refused(column, f"{cell!r} is neither yes nor no", "write true or false")
+            self.blame(column, f"{cell!r} is neither yes nor no", "write true or false")
+            return default
         return _YES_NO[cell.lower()]
 
-    def refused(self, column: str, what: str, fix: str) -> Refused:
-        fault = Fault(place(self.line, column), what, fix)
-        return Refused(what, faults=[fault])
+    def blame(self, column: str, what: str, fix: str) -> None:
+        """Remember what is wrong with a cell, so that the rest of the file is looked at too."""
+        self.faults.append(Fault(place(self.line, column), what, fix))
 
 
 def place(line: int, column: str) -> str:
@@ -69,21 +72,27 @@ def place(line: int, column: str) -> str:
 
 
 def read_reps(text: str) -> tuple[list[RepEntry], list[int]]:
-    """The reps, and the line of each. Raises ``Refused`` with every mistake that is seen without knowing the others."""
+    """The reps, and the line of each.
+
+    Raises ``Refused``: if a cell cannot be read, then with every mistake of the file, those of ``faults_of_reps`` too.
+    """
     rows = _rows(text, _REP_COLUMNS, required=("id", "name", "email", "timezone"))
-    return _each(rows, _rep), [row.line for row in rows]
+    return _each(rows, _rep, faults_of_reps)
 
 
 def read_accounts(text: str) -> tuple[list[AccountEntry], list[int]]:
     """The accounts, and the line of each. Raises ``Refused`` as ``read_reps`` does."""
     rows = _rows(text, _ACCOUNT_COLUMNS, required=("name", "domain"))
-    return _each(rows, _account), [row.line for row in rows]
+    return _each(rows, _account, faults_of_accounts)
 
 
 def with_lines(refused: Refused, lines: Sequence[int]) -> Refused:
     """The same refusal, its faults' places (``/3/email``: entry and field) told as lines of the file."""
-    faults = [Fault(_place_in_file(fault.where, lines), fault.what, fault.fix) for fault in refused.faults]
-    return Refused(refused.detail, faults=faults)
+    return Refused(refused.detail, faults=_in_lines(refused.faults, lines))
+
+
+def _in_lines(faults: Iterable[Fault], lines: Sequence[int]) -> list[Fault]:
+    return [Fault(_place_in_file(fault.where, lines), fault.what, fault.fix) for fault in faults]
 
 
 def _place_in_file(pointer: str, lines: Sequence[int]) -> str:
@@ -116,17 +125,19 @@ def _account(row: Row) -> AccountEntry:
     )
 
 
-def _each(rows: Sequence[Row], read: Callable[[Row], Entry]) -> list[Entry]:
-    entries: list[Entry] = []
-    faults: list[Fault] = []
-    for row in rows:
-        try:
-            entries.append(read(row))
-        except Refused as refused:
-            faults += refused.faults
-    if faults:
-        raise Refused(f"The file cannot be taken as it is: {faults[0].what}", faults=faults)
-    return entries
+def _each(
+    rows: Sequence[Row],
+    read: Callable[[Row], Entry],
+    faults_of: Callable[[Sequence[Entry]], Iterable[Fault]],
+) -> tuple[list[Entry], list[int]]:
+    entries = [read(row) for row in rows]
+    lines = [row.line for row in rows]
+    unreadable = [fault for row in rows for fault in row.faults]
+    if unreadable:
+        # What else is wrong is told at once, and not only after these are put right.
+        faults = [*unreadable, *_in_lines(faults_of(entries), lines)]
+        raise Refused(f"The file cannot be taken as it is: {unreadable[0].what}", faults=faults)
+    return entries, lines
 
 
 def _rows(text: str, known: Sequence[str], *, required: Sequence[str]) -> list[Row]:
@@ -178,15 +189,11 @@ def _missing(columns: Sequence[str], required: Sequence[str]) -> Iterator[Fault]
 
 
 def _row(line: int, columns: Sequence[str], cells: Sequence[str]) -> Row:
+    row = Row(line, {name: cell.strip()[:_LONGEST_CELL] for name, cell in zip(columns, cells, strict=False)})
     if len(cells) > len(columns):
         what = f"there are {len(cells)} cells below {len(columns)} columns"
-        raise Refused(
-            f"Line {line}: {what}",
-            faults=[Fault(f"line {line}", what, "quote cells that hold the separator")],
-        )
+        row.faults.append(Fault(f"line {line}", what, "quote cells that hold the separator"))
     for name, cell in zip(columns, cells, strict=False):
         if len(cell) > _LONGEST_CELL:
-            raise Row(line, {}).refused(
-                name, f"the cell has {len(cell)} characters", f"write at most {_LONGEST_CELL}"
-            )
-    return Row(line, {name: cell.strip() for name, cell in zip(columns, cells, strict=False)})
+            row.blame(name, f"the cell has {len(cell)} characters", f"write at most {_LONGEST_CELL}")
+    return row

@@ -52,6 +52,7 @@ def route(facts: Mapping[str, object], routing: Routing) -> Route:
                 "to": rule.to,
                 "holds": holds,
                 "seen": [_shown(seen) for seen in verdict.seen] if verdict else [],
+                **({"because": rule.because} if rule.because else {}),
             }
         )
         if not holds:

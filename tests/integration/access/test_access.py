@@ -123,6 +123,16 @@ async def test_tokens_are_made_listed_and_revoked_over_http_and_shown_once(
     assert (await http.delete("/v1/tokens/nothing", headers=admin)).status_code == 404
 
 
+async def test_a_name_or_an_id_that_cannot_be_stored_is_refused(
+    http: httpx.AsyncClient, uow: UnitOfWork, clock: FakeClock
+) -> None:
+    admin = bearer(await a_token(uow, clock, Scope.ADMIN))
+    answer = await http.post("/v1/tokens", json={"name": "CRM\0", "scopes": ["read"]}, headers=admin)
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "#/name")
+    assert "U+0000" in answer.json()["errors"][0]["detail"]
+    assert (await http.delete("/v1/tokens/%00", headers=admin)).status_code == 422
+
+
 async def test_only_a_hash_of_the_secret_is_stored(
     uow: UnitOfWork, clock: FakeClock, database: Database
 ) -> None:
@@ -190,6 +200,7 @@ async def test_a_wrong_token_signs_nobody_in(http: httpx.AsyncClient) -> None:
         ({"Sec-Fetch-Site": "same-site"}, 403),
         ({}, 403),
         ({"Origin": "null"}, 403),
+        ({"Origin": "http://["}, 403),
         ({"Origin": "https://pact.example"}, 200),
         ({"Sec-Fetch-Site": "same-origin"}, 200),
     ],

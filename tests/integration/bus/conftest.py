@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 
 import pytest
 from prometheus_client import CollectorRegistry
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from leadpact.bus.carrier import Carrier, Reader
 from leadpact.bus.carriers.kafka import KafkaCarrier
 from leadpact.bus.carriers.postgres import PostgresCarrier
 from leadpact.bus.kafka_cluster import KafkaCluster
 from leadpact.bus.kafka_metrics import KafkaMetrics
 from leadpact.bus.relay import Relay
-from leadpact.events import Topic
 from leadpact.storage.unit_of_work import UnitOfWork
 from leadpact.storage.wake import Wake
 from tests.conftest import Database
@@ -25,33 +21,24 @@ from tests.support.kafka import WHY_NOT_WHOLE
 from tests.support.kafka_broker import KafkaBroker
 
 
-@dataclass(frozen=True)
-class Carried:
-    """A carrier and its database."""
-
-    name: str
-    carrier: Carrier
-    engine: AsyncEngine
-    uow: UnitOfWork
-    why_not_shared: str = ""
-
-    def reader(self, consumer: str) -> Reader:
-        return self.carrier.reader(consumer, [Topic.SLA])
-
-
 @pytest.fixture
 def uow(database: Database, wake: Wake) -> UnitOfWork:
     return UnitOfWork(database.engine, source="contract", wake=wake)
 
 
 @pytest.fixture
-def metrics() -> KafkaMetrics:
-    return KafkaMetrics(CollectorRegistry())
+def registry() -> CollectorRegistry:
+    return CollectorRegistry()
+
+
+@pytest.fixture
+def metrics(registry: CollectorRegistry) -> KafkaMetrics:
+    return KafkaMetrics(registry)
 
 
 @pytest.fixture
 async def on_postgres(database: Database, uow: UnitOfWork, wake: Wake) -> Carrying:
-    return Carried("postgres", PostgresCarrier(uow, wake), database.engine, uow)
+    return Carrying("postgres", PostgresCarrier(uow, wake), database.engine, uow)
 
 
 @pytest.fixture
@@ -67,7 +54,7 @@ async def on_kafka(
     stop = asyncio.Event()
     relay = asyncio.create_task(Relay(uow, kafka, wake, metrics).run(stop))
     why_not_shared = WHY_NOT_WHOLE if kafka_broker.kind == "librdkafka" else ""
-    yield Carried("kafka", KafkaCarrier(uow, kafka, metrics), database.engine, uow, why_not_shared)
+    yield Carrying("kafka", KafkaCarrier(uow, kafka, metrics), database.engine, uow, why_not_shared)
     stop.set()
     await relay
 

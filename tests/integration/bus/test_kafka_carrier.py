@@ -15,7 +15,8 @@ from aiokafka.structs import TopicPartition  # type: ignore[import-untyped]  # s
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from leadpact.bus import kafka_group
+from leadpact.bus import kafka_cluster, kafka_group, topics
+from leadpact.bus import relay as relay_module
 from leadpact.bus.carrier import Carrier, Delivery
 from leadpact.bus.carriers.kafka import KafkaCarrier, KafkaReader, NoProgress
 from leadpact.bus.carriers.postgres import PostgresCarrier
@@ -447,6 +448,50 @@ async def test_nothing_is_lost_when_the_broker_is_killed_under_load(
         await until(effects.reached(1_500))
 
     assert_each_once_in_order(await effects.all(), keys, 60)
+
+
+@pytest.mark.durable_broker
+@pytest.mark.timeout(120)
+async def test_a_broker_that_holds_its_connections_and_answers_nothing_is_given_up_and_found_again(
+    durable_kafka_broker: KafkaBroker,
+    uow: UnitOfWork,
+    wake: Wake,
+    kafka: KafkaCluster,
+    metrics: KafkaMetrics,
+    effects: Effects,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for module, deadline, seconds in [
+        (kafka_cluster, "_CLOSE_SECONDS", 0.2),  # shorter than a request, so that clients are left behind
+        (kafka_group, "_CALL_SECONDS", 1.0),
+        (kafka_group, "_REQUEST_SECONDS", 2.0),
+        (relay_module, "_PUBLISH_SECONDS", 3.0),
+        (relay_module, "_REQUEST_SECONDS", 1.0),
+        (topics, "_LIST_SECONDS", 1.0),
+    ]:
+        monkeypatch.setattr(module, deadline, seconds)
+    relay, stop = Relay(uow, kafka, wake, metrics), asyncio.Event()
+    relaying = asyncio.create_task(relay.run(stop))
+    async with consuming(KafkaCarrier(uow, kafka, metrics, quiet_seconds=1.0), effects):
+        await announce(uow, [fact(new_id(), "before")])
+        await until(effects.reached(1))
+        durable_kafka_broker.suspend()
+        try:
+            await announce(uow, [fact(new_id(), str(number)) for number in range(50)])
+            with pytest.raises(Transient, match="Kafka did not"):
+                async with asyncio.timeout(20):
+                    while True:
+                        await relay.check()
+                        await asyncio.sleep(0.1)
+            await asyncio.sleep(5)  # the consumer gives up its client, too
+        finally:
+            durable_kafka_broker.resume()
+        await until(effects.reached(51))
+    stop.set()
+    await relaying
+
+    assert await effects.reasons() == {"before": 1} | {str(number): 1 for number in range(50)}
+    assert [task for task in asyncio.all_tasks() if "aiokafka" in str(task)] == []
 
 
 def assert_each_once_in_order(applied: list[tuple[str, str]], keys: Sequence[UUID], count: int) -> None:

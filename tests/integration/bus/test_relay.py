@@ -23,7 +23,7 @@ from leadpact.bus.topics import ensure_topics
 from leadpact.errors import Transient
 from leadpact.events import Event, MessageDeadLettered, SlaCancelled, Topic, decode
 from leadpact.events.base import Message
-from leadpact.ids import new_id
+from leadpact.ids import EventId, new_id
 from leadpact.storage.unit_of_work import UnitOfWork
 from leadpact.storage.wake import Wake
 from tests.conftest import Database
@@ -75,8 +75,9 @@ async def cursors(engine: AsyncEngine) -> int:
         return int((await connection.execute(moved)).scalar_one())
 
 
-def gauge(metrics: KafkaMetrics) -> float:
-    return metrics.relay_active.collect()[0].samples[0].value
+def active(registry: CollectorRegistry) -> bool:
+    """Whether the relay of these metrics says that it holds the lease."""
+    return registry.get_sample_value("leadpact_relay_active") == 1
 
 
 async def test_every_event_stands_on_kafka_as_it_stands_in_the_log(
@@ -86,7 +87,7 @@ async def test_every_event_stands_on_kafka_as_it_stands_in_the_log(
     async with relaying(relay):
         async with uow.transaction() as tx:
             for event in events:
-                tx.emit(event, caused_by=new_id())
+                tx.emit(event, caused_by=EventId(new_id()))
         found = await published(kafka, 200)
 
     deliveries = [from_record("leadpact.sla", "", one.key, one.value, one.headers) for one in found]
@@ -167,32 +168,34 @@ async def test_a_relay_that_dies_before_it_moves_its_cursors_repeats_and_loses_n
 async def test_of_two_relays_one_works_and_the_other_takes_over(
     uow: UnitOfWork, kafka: KafkaCluster, wake: Wake, database: Database
 ) -> None:
-    here, there = KafkaMetrics(CollectorRegistry()), KafkaMetrics(CollectorRegistry())
-    async with relaying(Relay(uow, kafka, wake, there)):
-        await until(lambda: gauge(there) == 1)
-        async with relaying(Relay(uow, kafka, wake, here)):
+    here, there = CollectorRegistry(), CollectorRegistry()
+    relay_here = Relay(uow, kafka, wake, KafkaMetrics(here))
+    relay_there = Relay(uow, kafka, wake, KafkaMetrics(there))
+    async with relaying(relay_there):
+        await until(lambda: active(there))
+        async with relaying(relay_here):
             for number in range(20):
                 await announce(uow, [fact(new_id(), str(number))])
             assert Counter(reasons(await published(kafka, 20))) == {str(number): 1 for number in range(20)}
-            assert (gauge(there), gauge(here)) == (1, 0)
+            assert (active(there), active(here)) == (True, False)
 
-    async with relaying(Relay(uow, kafka, wake, here)):
+    async with relaying(relay_here):
         await announce(uow, [fact(new_id(), "after the change")])
         assert reasons(await published(kafka, 21)).count("after the change") == 1
-        assert (gauge(there), gauge(here)) == (0, 1)
+        assert (active(there), active(here)) == (False, True)
 
 
 async def test_a_relay_that_was_succeeded_without_knowing_moves_no_cursor(
-    relay: Relay, uow: UnitOfWork, kafka: KafkaCluster, metrics: KafkaMetrics, database: Database
+    relay: Relay, uow: UnitOfWork, kafka: KafkaCluster, registry: CollectorRegistry, database: Database
 ) -> None:
     async with relaying(relay):
-        await until(lambda: gauge(metrics) == 1)
+        await until(lambda: active(registry))
         async with database.engine.begin() as connection:
             succeed = "UPDATE relay_lease SET owner = 'another', epoch = epoch + 1, held_until = now() + interval '1 hour'"
             await connection.execute(text(succeed))
         await announce(uow, [fact(new_id(), str(number)) for number in range(20)])
         await published(kafka, 20)
-        await until(lambda: gauge(metrics) == 0)
+        await until(lambda: not active(registry))
         assert await cursors(database.engine) == 0
 
         # The other one dies without having done anything.
@@ -253,6 +256,18 @@ async def test_a_relay_without_a_broker_stops_when_it_is_asked_to(
     stop.set()
     async with asyncio.timeout(10):
         await task
+
+
+async def test_a_relay_that_cannot_reach_kafka_leaves_the_work_to_one_that_can(
+    relay: Relay, uow: UnitOfWork, kafka: KafkaCluster, wake: Wake, registry: CollectorRegistry
+) -> None:
+    here = CollectorRegistry()
+    async with relaying(Relay(uow, KafkaCluster("127.0.0.1:1"), wake, KafkaMetrics(here))):
+        await until(lambda: (here.get_sample_value("leadpact_relay_failures_total") or 0) > 0)
+        async with relaying(relay):
+            await announce(uow, [fact(new_id(), "one")])
+            assert reasons(await published(kafka, 1)) == ["one"]
+            assert (active(registry), active(here)) == (True, False)
 
 
 async def test_an_event_that_kafka_refuses_as_too_large_is_set_aside_and_the_others_go_on(

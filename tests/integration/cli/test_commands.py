@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from leadpact.bus.carrier import Delivery
+from leadpact.bus.dead_letters import SetAside, set_aside
 from leadpact.cli import exit_codes
 from leadpact.cli.main import main
+from leadpact.events.base import Message
+from leadpact.ids import EventId, new_id
+from leadpact.storage.engine import create_engine
+from leadpact.storage.unit_of_work import UnitOfWork
+from leadpact.storage.wake import Wake
+from tests.support.fake_clock import TUESDAY_MORNING
 from tests.support.pacts import SMALL_PACT
 
 REPS = "id,name,email,timezone\nana,Ana Berger,ana@acme.example,Europe/Berlin\n"
@@ -109,12 +118,63 @@ def test_a_token_is_made_shown_without_its_secret_and_revoked(shell: Shell) -> N
     shell.run("tokens", "revoke", "unknown", ends_with=exit_codes.NOT_FOUND)
 
 
+@pytest.fixture
+def dead_letter(database_url: str, shell: Shell) -> str:
+    """A letter that waits, by its id."""
+    asyncio.run(_set_aside(database_url))
+    (letter,) = shell.json("dead-letters", "list")
+    return str(letter["id"])
+
+
+async def _set_aside(database_url: str) -> None:
+    engine = create_engine(database_url, application="test")
+    message = Message(
+        id=EventId(new_id()),
+        type="leadpact.lead.captured.v1",
+        source="/leadpact/ingest",
+        topic="leadpact.inbound",
+        key="kofi@drumbeat.example",
+        occurred_at=TUESDAY_MORNING,
+        data='{"email": "kofi@drumbeat.example"}',
+    )
+    item = SetAside(Delivery("leadpact.inbound", "1:2:3", message), "a bug", "Traceback")
+    async with UnitOfWork(engine, source="test", wake=Wake()).transaction() as tx:
+        await set_aside(tx, "router", [item], TUESDAY_MORNING)
+    await engine.dispose()
+
+
+def test_a_dead_letter_is_listed_opened_and_replayed_once(shell: Shell, dead_letter: str) -> None:
+    listed = shell.run("dead-letters", "list")
+    assert "a bug" in listed
+    assert "kofi@drumbeat.example" not in listed
+    assert shell.json("dead-letters", "list", "--consumer", "webhooks") == []
+    assert '{"email": "kofi@drumbeat.example"}' in shell.run("dead-letters", "show", dead_letter)
+    said = shell.run("dead-letters", "replay", dead_letter)
+    assert said == f"router will apply {dead_letter} again.\n"
+    shell.run("dead-letters", "replay", dead_letter, ends_with=exit_codes.CONFLICT)
+    assert "has been replayed already" in shell.complaint
+    assert shell.json("dead-letters", "list") == []
+    assert [letter["settled_as"] for letter in shell.json("dead-letters", "list", "--all")] == ["replayed"]
+
+
+def test_a_dead_letter_is_discarded(shell: Shell, dead_letter: str) -> None:
+    assert shell.json("dead-letters", "discard", dead_letter)["settled_as"] == "discarded"
+    assert shell.json("dead-letters", "show", dead_letter)["settled_at"] is not None
+    shell.run("dead-letters", "discard", new_id(), ends_with=exit_codes.NOT_FOUND)
+
+
 def test_an_address_without_a_token_says_where_it_is_looked_for(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("LEADPACT_TOKEN", raising=False)
     shell.run("tokens", "list", "--url", "http://127.0.0.1:9", ends_with=exit_codes.ERROR)
     assert "LEADPACT_TOKEN" in shell.complaint
+
+
+def test_a_token_that_no_header_can_carry_is_refused(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEADPACT_TOKEN", "lp_é")
+    shell.run("reps", "list", "--url", "http://127.0.0.1:9", ends_with=exit_codes.ERROR)
+    assert "LEADPACT_TOKEN holds is no token" in shell.complaint
 
 
 def test_an_address_that_does_not_answer_is_named(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

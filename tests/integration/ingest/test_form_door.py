@@ -333,6 +333,10 @@ class TestFormKeys:
             answer = await ingest.client.post("/v1/form-keys", json={"source": source})
             assert answer.status_code == 404
 
+    async def test_a_key_that_cannot_be_one_is_refused(self, ingest: Ingest) -> None:
+        assert (await ingest.client.delete("/v1/form-keys/%00")).status_code == 422
+        assert (await ingest.client.delete("/v1/form-keys/none")).status_code == 404
+
 
 class TestSources:
     """Which form is meant."""

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
+from prometheus_client import CollectorRegistry
 
+from leadpact.bus.consume import Consumer, Received
+from leadpact.bus.settle_dead_letters import page_of_letters, replay
+from leadpact.errors import Poison
 from leadpact.events import (
     Event,
     LeadAccepted,
     LeadAssigned,
+    LeadCaptured,
     LeadContacted,
     LeadFacts,
     LeadHeld,
@@ -22,9 +28,12 @@ from leadpact.events import (
     Topic,
 )
 from leadpact.ids import new_id
-from leadpact_ingest.receipts import CONSUMER, receipts_consumer
+from leadpact.storage.unit_of_work import Transaction
+from leadpact_ingest.metrics import InFlightGauges, IngestMetrics
+from leadpact_ingest.receipts import CONSUMER, TOPICS, receipts_consumer
 from tests.integration.ingest.conftest import Ingest
 from tests.support.eventually import eventually
+from tests.support.fake_clock import FakeClock
 
 
 class Router:
@@ -113,7 +122,7 @@ class Router:
 
 
 async def hear(ingest: Ingest) -> None:
-    reader = ingest.parts.carrier.reader(CONSUMER, [Topic.LEADS])
+    reader = ingest.parts.carrier.reader(CONSUMER, TOPICS)
     await reader.start()
     consumer = receipts_consumer(ingest.parts.clock)
     while await reader.run_once(consumer.apply):
@@ -212,6 +221,73 @@ async def test_the_services_own_loop_keeps_receipts_up_to_date(ingest: Ingest, r
             tx.emit(router.matched(one))
             tx.emit(router.assigned("ana"))
         await eventually(is_assigned)
+
+
+async def in_flight(ingest: Ingest) -> tuple[float | None, float | None]:
+    """How many receipts are in flight, and for how many seconds the oldest has been."""
+    registry = CollectorRegistry()
+    await InFlightGauges(ingest.parts.uow("ingest"), ingest.parts.clock, IngestMetrics(registry)).run_once()
+    return (
+        registry.get_sample_value("leadpact_receipts_in_flight"),
+        registry.get_sample_value("leadpact_oldest_receipt_in_flight_seconds"),
+    )
+
+
+async def test_an_accepted_post_is_in_flight_until_it_has_a_lead(
+    ingest: Ingest, router: Router, clock: FakeClock
+) -> None:
+    assert await in_flight(ingest) == (0, 0)
+    one = await posted(ingest)
+    clock.advance(timedelta(seconds=40))
+    two = await posted(ingest, email="ama@drumbeat.example")
+    clock.advance(timedelta(seconds=2))
+
+    assert await in_flight(ingest) == (2, 42)
+    await router.says(router.matched(one))
+    assert await in_flight(ingest) == (1, 2)
+    await router.says(router.matched(two))
+    assert await in_flight(ingest) == (0, 0)
+
+
+async def test_a_robots_post_is_never_in_flight(ingest: Ingest) -> None:
+    await posted(ingest, _gotcha="http://spam.example")
+
+    assert await ingest.fetch("SELECT status FROM receipt") == [{"status": "honeypot"}]
+    assert await in_flight(ingest) == (0, 0)
+
+
+async def test_a_post_whose_message_is_set_aside_is_in_flight_no_longer_and_has_its_lead_after_a_replay(
+    ingest: Ingest, router: Router
+) -> None:
+    one = await posted(ingest)
+    uow = ingest.parts.uow("router")
+    is_repaired = False
+
+    async def route(tx: Transaction, received: Sequence[Received]) -> None:
+        if not is_repaired:
+            raise Poison("there is a bug")
+        for item in received:
+            tx.emit(router.matched(one), caused_by=item.message.id)
+
+    async def run_the_router() -> None:
+        reader = ingest.parts.carrier.reader("router", [Topic.INBOUND])
+        await reader.start()
+        consumer = Consumer("router", {LeadCaptured: route}, ingest.parts.clock)
+        while await reader.run_once(consumer.apply):
+            pass
+        await hear(ingest)
+
+    await run_the_router()
+    assert await in_flight(ingest) == (0, 0)
+    assert (await receipt(ingest, one))["lead"] is None
+
+    is_repaired = True
+    async with uow.transaction() as tx:
+        (letter,), _ = await page_of_letters(tx, limit=10)
+        await replay(tx, letter.id)
+    await run_the_router()
+    assert (await receipt(ingest, one))["lead"]["id"] == str(router.lead_id)
+    assert await in_flight(ingest) == (0, 0)
 
 
 async def test_an_unknown_receipt_is_not_found(ingest: Ingest) -> None:

@@ -143,6 +143,15 @@ def test_a_second_process_is_refused_and_told_who_has_the_folder(
     os.kill(first, 0)  # raises if the refusal harmed the server that was there
 
 
+def test_a_data_folder_that_is_a_file_or_below_one_is_refused_with_the_reason(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(Refused, match="File exists"):
+        EmbeddedPostgres.start(file)
+    with pytest.raises(Refused, match="Not a directory"):
+        EmbeddedPostgres.start(file / "data")
+
+
 def test_a_second_start_in_the_same_process_is_refused_until_the_first_is_stopped(data_dir: Path) -> None:
     with EmbeddedPostgres.start(data_dir), pytest.raises(Conflict, match=f"in use by process {os.getpid()}:"):
         EmbeddedPostgres.start(data_dir)

@@ -217,6 +217,15 @@ def test_exactly_one_source_of_a_calendar_is_needed(berlin: list[str]) -> None:
         run("open", FRIDAY, *berlin, "--pact", "examples/acme/pact.yaml")
 
 
+def test_questions_that_cannot_be_read_are_named(berlin: list[str], tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match=r"none\.jsonl: No such file"):
+        run("add", *berlin, "--batch", str(tmp_path / "none.jsonl"))
+    binary = tmp_path / "questions.xlsx"
+    binary.write_bytes(b"PK\xff")
+    with pytest.raises(Refused, match="is no text in UTF-8"):
+        run("add", *berlin, "--batch", str(binary))
+
+
 def test_a_missing_file_is_not_found() -> None:
     with pytest.raises(NotFound, match=r"nowhere\.yaml"):
         run("open", FRIDAY, "--file", "nowhere.yaml")
@@ -239,6 +248,9 @@ def test_a_mistake_in_a_calendar_file_names_its_line(tmp_path: Path) -> None:
         (["between", FRIDAY], "say the to"),
         (["add", FRIDAY, "24 hours", "--in", "Europe/Lndon"], "did you mean 'Europe/London'"),
         (["add", "2300-01-01 10:00", "1 business hour"], "1970 to 2199"),
+        (["add", "0001-01-01 00:00", "1 business hour"], "1970 to 2199"),
+        (["add", "9999-12-31T23:59-14:00", "1 business hour"], "1970 to 2199"),
+        (["add", FRIDAY, "24 hours", "--in", "Nowhere/X"], "is no time zone$"),
     ],
 )
 def test_a_question_that_makes_no_sense_is_refused_with_a_reason(

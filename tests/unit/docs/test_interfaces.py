@@ -14,6 +14,7 @@ from leadpact.access.scopes import OpenDoor, Requirement
 from leadpact.bus.carriers.postgres import PostgresCarrier
 from leadpact.cli.assemble import SERVICES
 from leadpact.events import EVENTS
+from leadpact.operations.dead_letters import create_dead_letters_router
 from leadpact.pact.book import PactBook
 from leadpact.runtime.health import health_router
 from leadpact.runtime.parts import Parts
@@ -38,7 +39,8 @@ def _routers() -> list[APIRouter]:
     parts = Parts(Settings(), engine, clock, wake, carrier, PactBook(), metrics)
     services = [router for build in SERVICES.values() for router in build(parts).routers]
     probes = health_router({}, metrics, metrics_public=True)
-    return [*services, create_access_router(parts.uow("access"), clock), probes]
+    core = [create_access_router(parts.uow("access"), clock), create_dead_letters_router(parts.uow("core"))]
+    return [*services, *core, probes]
 
 
 def _served() -> dict[Route, str]:

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from leadpact.bus.kafka_metrics import KafkaMetrics
 from leadpact.events import Topic
+from leadpact.operations.metrics import DeadLetterMetrics
 from leadpact.runtime.settings import PREFIX, Settings
 from leadpact.storage.outbox import SHARDS
 from leadpact_ingest.housekeeping import TRAPPED_KEPT_FOR
@@ -25,7 +26,7 @@ DOCUMENT = (Path(__file__).parents[3] / "docs/operations.md").read_text()
 
 def test_every_metric_has_a_row_and_no_other() -> None:
     registry = CollectorRegistry()
-    for metrics in (IngestMetrics, KafkaMetrics, TimerMetrics, WebhookMetrics):
+    for metrics in (DeadLetterMetrics, IngestMetrics, KafkaMetrics, TimerMetrics, WebhookMetrics):
         metrics(registry)
     counted = {metric.name + ("_total" if metric.type == "counter" else "") for metric in registry.collect()}
 

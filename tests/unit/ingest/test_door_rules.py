@@ -106,6 +106,8 @@ class TestOrigins:
             ({"origin": "null"}, "application/json", 403),
             ({"origin": "http://pact.example:8080", "host": "pact.example:8080"}, "application/json", None),
             ({"origin": "http://pact.example", "host": "pact.example:8080"}, "application/json", 403),
+            ({"origin": "http://[", "host": "pact.example"}, "application/json", 403),
+            ({"origin": "pact.example", "host": "pact.example"}, "application/json", 403),
         ],
     )
     def test_who_may_send_what(self, headers: dict[str, str], content_type: str, status: int | None) -> None:

@@ -88,6 +88,18 @@ def test_the_first_rule_that_holds_decides_and_all_tried_are_shown_with_what_the
     ]
 
 
+def test_why_the_two_sides_agreed_on_a_rule_is_shown_where_it_was_tried() -> None:
+    agreed = parse_pact(
+        TEMPLATE.replace("POLICY", "").replace("to: second}", "to: second, because: Vienna knows Austria}")
+    )
+    found = given(agreed, floor(agreed, *team()))
+    assert [entry.get("because") for entry in found.explanation["rules"]] == [
+        None,
+        "Vienna knows Austria",
+        None,
+    ]
+
+
 def test_what_no_rule_speaks_of_goes_to_the_fallback() -> None:
     agreed = pact()
     found = given(agreed, floor(agreed, *team()), lead(draft={"country": "US"}))

@@ -18,15 +18,15 @@ from leadpact.access.scopes import Caller, Scope, public, require
 from leadpact.clock import Clock
 from leadpact.errors import NotFound, Refused, Transient
 from leadpact.pact.book import PactBook
+from leadpact.runtime.pages import cursor, read_cursor
 from leadpact.runtime.problems import Problem
+from leadpact.runtime.storable import NO_NUL
 from leadpact.storage.unit_of_work import Transaction, UnitOfWork
 from leadpact.storage.wake import Wake
 from leadpact_router.board.changes import Changes
 from leadpact_router.board.now import read_board, read_pact_line, read_pact_text
 from leadpact_router.board.render import STATIC_FILES, page
 from leadpact_router.endpoints.assignments import Contact, Desk, Rejection, Report
-from leadpact_router.endpoints.fields import NO_NUL
-from leadpact_router.endpoints.pages import cursor, read_cursor
 from leadpact_router.lead import Stage
 from leadpact_router.timeline import timeline
 from leadpact_router.views import LeadFilter, page_of_leads, read_story

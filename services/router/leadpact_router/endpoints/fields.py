@@ -10,9 +10,8 @@ from pydantic import AfterValidator, AwareDatetime, Field
 
 from leadpact.errors import Fault
 from leadpact.runtime.problems import Problem
+from leadpact.runtime.storable import NO_NUL
 
-NO_NUL = r"^[^\x00]*$"
-"""PostgreSQL's text cannot hold U+0000."""
 _EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2199, 12, 31, tzinfo=UTC)
 CLOCK_SKEW = timedelta(minutes=5)
 """How far ahead of ours another system's clock may be."""

@@ -14,10 +14,11 @@ from leadpact.access.scopes import Scope, require
 from leadpact.errors import Fault
 from leadpact.pact.book import NoPactYet, PactBook
 from leadpact.pact.words import nearest
+from leadpact.runtime.pages import cursor, link_next, read_cursor
 from leadpact.runtime.problems import Problem
+from leadpact.runtime.storable import NO_NUL
 from leadpact.storage.unit_of_work import Transaction, UnitOfWork
-from leadpact_router.endpoints.fields import NO_NUL, After, Limit, Word
-from leadpact_router.endpoints.pages import cursor, link_next, read_cursor
+from leadpact_router.endpoints.fields import After, Limit, Word
 from leadpact_router.lead import Stage
 from leadpact_router.timeline import Happened, timeline
 from leadpact_router.views import LeadFilter, LeadRow, LeadStory, page_of_leads, read_story

@@ -15,11 +15,12 @@ from sqlalchemy import text
 from leadpact.access.scopes import Scope, require
 from leadpact.clock import Clock
 from leadpact.errors import NotFound, Refused
+from leadpact.runtime.pages import cursor, link_next, read_cursor
+from leadpact.runtime.storable import NO_NUL
 from leadpact.storage.unit_of_work import Transaction, UnitOfWork
 from leadpact.storage.wake import Wake
 from leadpact_router.endpoints.bodies import read_text
-from leadpact_router.endpoints.fields import NO_NUL, After, Limit, Line, Moment, Note, Word
-from leadpact_router.endpoints.pages import cursor, link_next, read_cursor
+from leadpact_router.endpoints.fields import After, Limit, Line, Moment, Note, Word
 from leadpact_router.release_held import FLOOR_CHANGED
 from leadpact_router.roster import (
     AccountEntry,

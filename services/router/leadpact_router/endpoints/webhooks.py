@@ -13,11 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from leadpact.access.scopes import Scope, require
 from leadpact.clock import Clock
 from leadpact.errors import Fault
+from leadpact.runtime.pages import cursor, link_next, read_cursor
 from leadpact.runtime.problems import Problem
+from leadpact.runtime.storable import NO_NUL
 from leadpact.storage.unit_of_work import UnitOfWork
 from leadpact.storage.wake import Wake
-from leadpact_router.endpoints.fields import NO_NUL, After, Limit, Moment, Note, Word
-from leadpact_router.endpoints.pages import cursor, link_next, read_cursor
+from leadpact_router.endpoints.fields import After, Limit, Moment, Note, Word
 from leadpact_router.webhooks.addresses import LONGEST_URL
 from leadpact_router.webhooks.fan_out import QUEUED, WEBHOOK_EVENTS
 from leadpact_router.webhooks.read import (

@@ -46,6 +46,29 @@ async def test_every_mistake_is_named_with_its_line_and_nothing_is_taken(service
     assert "emil" not in {one["id"] for one in (await service.get("/v1/reps"))["items"]}
 
 
+async def test_cells_that_cannot_be_read_hide_no_other_mistake(service: Service) -> None:
+    answer = await csv(
+        service,
+        "/v1/reps/import",
+        "id,name,email,timezone,open_limit\nx,X,x@a.example,UTC,many\ny,Y,nope,UTC,,more\nx,Z,z@a.example,UTC,1\n",
+    )
+    places = {fault["pointer"] for fault in answer.json()["errors"]}
+    assert places == {"line 2, open_limit", "line 3", "line 3, email", "line 4, id"}
+
+    answer = await csv(
+        service, "/v1/accounts/import", "name,domain,employees\nX,x.example,many\n,nowhere,1\n"
+    )
+    places = {fault["pointer"] for fault in answer.json()["errors"]}
+    assert places == {"line 2, employees", "line 3, name", "line 3, domain"}
+
+
+@pytest.mark.parametrize("address", ["jo@globex.example", "a b.globex.example", "globex,example.com"])
+async def test_what_is_no_host_name_is_no_companys_domain(service: Service, address: str) -> None:
+    answer = await service.http.put(f"/v1/accounts/{address}", json={"name": "Globex"})
+    assert answer.status_code == 422
+    assert (await service.get("/v1/accounts"))["items"] == []
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

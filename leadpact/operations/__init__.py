@@ -1,0 +1,1 @@
+"""What on-call sees and does, the same in every service: dead letters."""

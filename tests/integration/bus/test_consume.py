@@ -1,0 +1,69 @@
+"""How a consumer judges what it is handed, whatever carries it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+from sqlalchemy import text
+
+from leadpact.bus.carrier import Delivery
+from leadpact.bus.consume import Consumer, Received, TooMuchPoison
+from leadpact.events import SlaCancelled
+from leadpact.events.base import Message
+from leadpact.ids import EventId, new_id
+from leadpact.storage.unit_of_work import Transaction, UnitOfWork
+from tests.support.carrying import fact
+from tests.support.fake_clock import TUESDAY_MORNING, FakeClock
+
+UowFor = Callable[[str], UnitOfWork]
+
+
+async def test_unreadable_records_do_not_make_those_that_were_applied_count_less(uow_for: UowFor) -> None:
+    applied: list[Received] = []
+    batch = [*_unreadable(20), *_readable(25)]
+    async with uow_for("test").transaction() as tx:
+        await _consumer(applied).apply(tx, batch)
+        kept = (await tx.execute(text("SELECT count(*) FROM dead_letter"))).scalar_one()
+    assert (len(applied), kept) == (25, 20)
+
+
+async def test_a_consumer_stops_when_more_was_unreadable_than_applied(uow_for: UowFor) -> None:
+    batch = [*_unreadable(21), *_readable(20)]
+    async with uow_for("test").transaction() as tx:
+        with pytest.raises(TooMuchPoison, match="21 of the last 41"):
+            await _consumer([]).apply(tx, batch)
+
+
+def _consumer(applied: list[Received]) -> Consumer:
+    async def handle(_: Transaction, received: Sequence[Received]) -> None:
+        applied.extend(received)
+
+    return Consumer("judge", {SlaCancelled: handle}, FakeClock())
+
+
+def _unreadable(count: int) -> list[Delivery]:
+    return [
+        Delivery("leadpact.sla", f"0:{number}", None, raw=b"\xff", unreadable="it is not UTF-8")
+        for number in range(count)
+    ]
+
+
+def _readable(count: int) -> list[Delivery]:
+    events = [fact(new_id(), str(number)) for number in range(count)]
+    return [
+        Delivery(
+            "leadpact.sla",
+            f"1:{number}",
+            Message(
+                EventId(new_id()),
+                event.TYPE,
+                "/test",
+                event.TOPIC,
+                event.key,
+                TUESDAY_MORNING,
+                event.to_json(),
+            ),
+        )
+        for number, event in enumerate(events)
+    ]
