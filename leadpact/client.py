@@ -48,18 +48,24 @@ class Api:
             answer = await self._client.request(method, path, **request)
         except httpx.TransportError as error:
             raise Transient(f"{self._client.base_url} does not answer: {error}") from error
-        if answer.is_error:
+        if not answer.is_success:  # a redirect did nothing either: another door, or no Leadpact at all
             raise _error(answer)
         return answer
 
 
 def _json(answer: httpx.Response) -> Any:
-    return answer.json() if answer.content else None
+    if not answer.content:
+        return None
+    try:
+        return answer.json()
+    except ValueError as error:
+        raise Refused(f"{answer.url.host} does not answer as Leadpact does: this is no JSON.") from error
 
 
 def _error(answer: httpx.Response) -> Refused | Transient:
     """What the answer's problem (RFC 9457) says, as an error."""
-    body = answer.json() if "json" in answer.headers.get("content-type", "") else {}
+    is_problem = answer.headers.get("content-type") == "application/problem+json" and answer.content
+    body = answer.json() if is_problem else {}
     detail = body.get("detail") or f"the answer was {answer.status_code} {answer.reason_phrase}"
     if answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
         return Transient(detail)

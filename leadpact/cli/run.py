@@ -6,6 +6,7 @@ import asyncio
 import sys
 import urllib.request
 from collections.abc import Callable, Coroutine
+from http.client import HTTPException
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -83,7 +84,7 @@ def healthcheck(
     try:
         with urllib.request.urlopen(probe, timeout=5) as answer:  # noqa: S310 - the scheme was checked
             print(answer.read().decode())
-    except OSError as error:
+    except (OSError, ValueError, HTTPException) as error:  # away, no address, or no HTTP
         print(f"leadpact: {url} does not answer: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
 

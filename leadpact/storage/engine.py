@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import event
-from sqlalchemy.engine import ExceptionContext, make_url
+from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -24,14 +24,8 @@ def create_engine(url: str, *, application: str, pool_size: int = 8) -> AsyncEng
 
     Raises ``Refused`` for what is no address.
     """
-    try:
-        address = make_url(asyncpg_url(url))
-    except ArgumentError as error:
-        raise _no_address() from error
-    if address.drivername != "postgresql+asyncpg":
-        raise _no_address()
     engine = create_async_engine(
-        address,
+        _address(url),
         pool_size=pool_size,
         max_overflow=4,
         pool_timeout=10,
@@ -58,8 +52,18 @@ def _refuse_closed(_: object, record: ConnectionPoolEntry, __: object) -> None:
         raise InvalidatePoolError
 
 
-def _no_address() -> Refused:
-    return Refused(
+def _address(url: str) -> URL:
+    try:
+        address = make_url(asyncpg_url(url))
+        mode = address.query.get("sslmode")
+        if mode is not None:  # what libpq calls `sslmode`, asyncpg calls `ssl`; the words are the same
+            address = address.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
+        if address.drivername == "postgresql+asyncpg":
+            address.get_dialect()().create_connect_args(address)  # finds a port that is no number
+            return address
+    except (ArgumentError, ValueError):
+        pass  # what they say repeats parts of the address, which holds a password
+    raise Refused(
         "The database's address cannot be read; write it as postgresql://user:password@host:5432/name."
     )
 
@@ -72,14 +76,22 @@ def _drop_detail(context: ExceptionContext) -> None:
 
 
 async def require_reachable(engine: AsyncEngine) -> None:
-    """Return once the server has let us in. Raises ``Transient`` with the server's or the system's reason."""
+    """Return once the server has let us in.
+
+    Raises ``Transient`` with the server's or the system's reason, ``Refused`` for an option that the driver does not know.
+    """
     try:
         async with engine.connect():
             pass
+    except TypeError as error:  # how the driver's `connect` answers a word behind the ? that it does not know
+        raise Refused(f"The database {_shown(engine)} cannot be used: {error}") from error
     except (DBAPIError, OSError) as error:
         reason = str(getattr(error, "orig", None) or error).partition("\n")[0]
-        address = engine.url.render_as_string(hide_password=True)
-        raise Transient(f"The database {address} cannot be used: {reason}") from error
+        raise Transient(f"The database {_shown(engine)} cannot be used: {reason}") from error
+
+
+def _shown(engine: AsyncEngine) -> str:
+    return engine.url.render_as_string(hide_password=True)
 
 
 def asyncpg_url(url: str) -> str:

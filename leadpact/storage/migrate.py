@@ -36,7 +36,10 @@ def alembic_config() -> Config:
 
 
 async def migrate(engine: AsyncEngine) -> None:
-    """Apply every migration that is missing. Two processes that do so at once take turns."""
+    """Apply every migration that is missing. Two processes that do so at once take turns.
+
+    Raises ``Refused`` for a server that is too old and for a schema that is newer than this version.
+    """
     try:
         async with engine.connect() as connection:
             await connection.run_sync(_check_server)
@@ -44,7 +47,9 @@ async def migrate(engine: AsyncEngine) -> None:
             await connection.commit()
     except DBAPIError as error:
         if is_passing(error):
-            raise Transient(f"The migration gave way and changed nothing; run it again. {error.orig}") from error
+            raise Transient(
+                f"The migration gave way and changed nothing; run it again. {error.orig}"
+            ) from error
         raise
 
 
@@ -53,16 +58,20 @@ async def check_schema(engine: AsyncEngine) -> None:
     async with engine.connect() as connection:
         await connection.run_sync(_check_server)
         found = await connection.run_sync(_current_revision)
+    _refuse_newer(found)
+    wanted, _ = _revisions()
+    if found != wanted:
+        raise Refused(
+            f"The database's schema is at {found or 'nothing'}, this version needs {wanted}: run `leadpact migrate`."
+        )
+
+
+def _refuse_newer(found: str | None) -> None:
     wanted, known = _revisions()
-    if found == wanted:
-        return
     if found is not None and found not in known:
         raise Refused(
             f"The database's schema ({found}) is newer than this version of Leadpact knows ({wanted}): upgrade Leadpact."
         )
-    raise Refused(
-        f"The database's schema is at {found or 'nothing'}, this version needs {wanted}: run `leadpact migrate`."
-    )
 
 
 @lru_cache
@@ -84,6 +93,7 @@ def _upgrade(connection: Connection) -> None:
     connection.execute(text("SET LOCAL statement_timeout = 0"))
     connection.execute(text("SET LOCAL lock_timeout = 0"))
     connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('leadpact migrate'))"))
+    _refuse_newer(_current_revision(connection))
     config = alembic_config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")

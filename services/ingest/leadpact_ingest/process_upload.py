@@ -306,7 +306,7 @@ _ADVANCE = text(
 _IN_FLIGHT = text(
     """
     SELECT count(*) FROM (
-        SELECT FROM receipt WHERE upload_id = :id AND lead_id IS NULL LIMIT :most) waiting
+        SELECT FROM receipt WHERE upload_id = :id AND lead_id IS NULL AND dead_letter_id IS NULL LIMIT :most) waiting
     """
 )
 _COMPLETE = text(

@@ -130,9 +130,9 @@ def _each(
     read: Callable[[Row], Entry],
     faults_of: Callable[[Sequence[Entry]], Iterable[Fault]],
 ) -> tuple[list[Entry], list[int]]:
-    entries = [read(row) for row in rows]
-    lines = [row.line for row in rows]
-    unreadable = [fault for row in rows for fault in row.faults]
+    entries: list[Entry] = [read(row) for row in rows]
+    lines: list[int] = [row.line for row in rows]
+    unreadable: list[Fault] = [fault for row in rows for fault in row.faults]
     if unreadable:
         # What else is wrong is told at once, and not only after these are put right.
         faults = [*unreadable, *_in_lines(faults_of(entries), lines)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -45,22 +46,23 @@ CLUSTER_ID = "MkU3OEVBNTcwNTJENDM2Qg"
 SCRAM_USER = "SCRAM-SHA-512=[name=leadpact,password=scram-secret]"
 
 
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the certificate of 127.0.0.1 (``ca.pem``, its own authority) and the same with its key (``broker.pem``)."""
-    folder = tmp_path_factory.mktemp("certificates")
+def make_certificates(folder: Path) -> None:
+    """The certificate of 127.0.0.1 (``ca.pem``, its own authority), and the same with its key (``broker.pem``)."""
     subject = ["-subj", "/CN=broker", "-addext", "subjectAltName=IP:127.0.0.1"]
     new = ["-newkey", "rsa:2048", "-nodes", "-keyout", f"{folder}/key.pem", "-out", f"{folder}/ca.pem"]
     subprocess.run(["openssl", "req", "-x509", "-days", "2", *new, *subject], check=True, capture_output=True)
     (folder / "broker.pem").write_text((folder / "key.pem").read_text() + (folder / "ca.pem").read_text())
-    return folder
 
 
 @pytest.fixture(scope="module")
-def secured(certificates: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster]:
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster]:
     """A broker that speaks TLS only and knows the user leadpact; the cluster without a user."""
     if choose_kafka().kind != "apache":
         pytest.skip("only Apache Kafka, started by the tests themselves, can be secured by them")
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl on the PATH to make certificates with")
+    certificates = tmp_path_factory.mktemp("certificates")
+    make_certificates(certificates)
 
     def format_with_user(storage_tool: list[str], properties: Path) -> None:
         properties.write_text(properties.read_text() + SECURED.format(folder=certificates, jaas=JAAS))

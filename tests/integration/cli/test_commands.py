@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +178,52 @@ def test_a_token_that_no_header_can_carry_is_refused(shell: Shell, monkeypatch: 
     monkeypatch.setenv("LEADPACT_TOKEN", "lp_é")
     shell.run("reps", "list", "--url", "http://127.0.0.1:9", ends_with=exit_codes.ERROR)
     assert "LEADPACT_TOKEN holds is no token" in shell.complaint
+
+
+@pytest.fixture
+def another_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A web server that is no Leadpact: it answers with pages, and sends elsewhere whoever wants to change something."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<h1>It works!</h1>")
+
+        def do_DELETE(self) -> None:
+            self.send_response(301)
+            self.send_header("Location", "https://elsewhere.example/")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Not into the tests' output."""
+
+    monkeypatch.setenv("LEADPACT_TOKEN", "lp_token")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        serving = threading.Thread(target=server.serve_forever)
+        serving.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        serving.join()
+
+
+def test_a_server_that_is_no_leadpact_is_no_success(shell: Shell, another_server: str) -> None:
+    shell.run("tokens", "revoke", "abc", "--url", another_server, ends_with=exit_codes.ERROR)
+    assert "301" in shell.complaint
+    shell.run("reps", "list", "--url", another_server, ends_with=exit_codes.ERROR)
+    assert "this is no JSON" in shell.complaint
+
+
+@pytest.mark.parametrize("address", ["http://[", "http://a b", "nowhere"])
+def test_a_health_check_of_what_is_no_address_fails_in_one_sentence(shell: Shell, address: str) -> None:
+    shell.run("healthcheck", "--url", address, ends_with=exit_codes.ERROR)
+    assert shell.complaint.startswith("leadpact: ")
+
+
+@pytest.mark.parametrize("days", ["nan", "-1"])
+def test_a_token_lasts_a_number_of_days(shell: Shell, days: str) -> None:
+    shell.run("tokens", "create", "CRM", "--scope", "read", "--expires-in", days, ends_with=2)
+    assert shell.json("tokens", "list") == []
 
 
 def test_an_address_that_does_not_answer_is_named(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

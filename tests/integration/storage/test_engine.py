@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from leadpact.errors import Refused
-from leadpact.storage.engine import create_engine
+from leadpact.errors import Refused, Transient
+from leadpact.storage.engine import create_engine, require_reachable
+from leadpact.storage.migrate import check_schema, migrate
 from leadpact.storage.unit_of_work import UnitOfWork
 from tests.conftest import Database
 
@@ -52,9 +53,44 @@ async def test_a_connection_that_the_server_has_ended_is_replaced_before_work_be
 
 
 @pytest.mark.parametrize(
-    "url", ["", "leadpact", "mysql://u:secret@localhost/x", "postgresql+psycopg://localhost/x"]
+    "url",
+    [
+        "",
+        "leadpact",
+        "mysql://u:secret@localhost/x",
+        "postgresql+psycopg://localhost/x",
+        "postgresql://u:secret@localhost:port/x",
+        "postgresql://u:secret@/x?host=/run&port=port",
+    ],
 )
 def test_what_is_no_address_of_a_postgresql_is_refused_without_repeating_it(url: str) -> None:
     with pytest.raises(Refused, match="write it as postgresql://") as refused:
         create_engine(url, application="test")
     assert "secret" not in str(refused.value)
+
+
+async def test_an_address_may_say_sslmode_as_libpq_does(database: Database) -> None:
+    joined = "&" if "?" in database.url else "?"
+    for mode in ("disable", "prefer", "require"):
+        engine = create_engine(f"{database.url}{joined}sslmode={mode}", application="test")
+        assert engine.url.query["ssl"] == mode
+        await require_reachable(engine)  # the driver knows the word; over the Unix socket it has no effect
+        await engine.dispose()
+    engine = create_engine(f"{database.url}{joined}sslmode=perhaps", application="test")
+    with pytest.raises(Transient, match="must be one of"):
+        await require_reachable(engine)
+
+
+async def test_an_option_that_the_driver_does_not_know_is_named(database: Database) -> None:
+    joined = "&" if "?" in database.url else "?"
+    engine = create_engine(f"{database.url}{joined}pool=5", application="test")
+    with pytest.raises(Refused, match="'pool'"):
+        await require_reachable(engine)
+
+
+async def test_a_schema_of_a_newer_version_is_neither_used_nor_migrated(database: Database) -> None:
+    async with database.engine.begin() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    for step in (check_schema, migrate):
+        with pytest.raises(Refused, match="upgrade Leadpact"):
+            await step(database.engine)
