@@ -36,8 +36,10 @@ def configure_logging(level: str, *, service: str, stream: TextIO | None = None)
     logging.basicConfig(level=level.upper(), format="%(message)s", stream=stream, force=True)
     # Access lines would repeat addresses with personal query strings; requests are counted in the metrics instead.
     logging.getLogger("uvicorn.access").disabled = True
-    for noisy in ("uvicorn.error", "aiokafka", "httpx", "httpcore", "sqlalchemy", "asyncio", "alembic"):
+    for noisy in ("uvicorn.error", "httpx", "httpcore", "sqlalchemy", "asyncio", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # While a broker is away it writes several lines a second at ERROR; the relay and the consumers say so once, in our words.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,

@@ -44,7 +44,9 @@ async def read_all(uow: UnitOfWork, wake: Wake, consumer: str) -> None:
 
 async def age_the_log(database: Database, by: timedelta) -> None:
     async with database.engine.begin() as connection:
-        await connection.execute(text("UPDATE outbox SET logged_at = logged_at - CAST(:by AS interval)"), {"by": by})
+        await connection.execute(
+            text("UPDATE outbox SET logged_at = logged_at - CAST(:by AS interval)"), {"by": by}
+        )
 
 
 async def prune_all(uow: UnitOfWork) -> None:
