@@ -10,6 +10,7 @@ e-mail, else phone, else receipt), all others the lead id.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -45,9 +46,9 @@ class Event(Fact):
     occurred_at: AwareDatetime
 
     @property
+    @abstractmethod
     def key(self) -> str:
         """Events with equal keys are applied in the order they were announced."""
-        raise NotImplementedError  # every event class says what it is keyed by
 
     def to_json(self) -> str:
         """The data as it stands in the log and on the wire."""

@@ -210,11 +210,11 @@ def faults_of_accounts(entries: Sequence[AccountEntry]) -> Iterator[Fault]:
 
 
 def _twice(name: str, values: Sequence[str]) -> Iterator[Fault]:
-    first: dict[str, int] = {}
+    seen: set[str] = set()
     for index, value in enumerate(values):
-        if value in first:
-            yield Fault(f"/{index}/{name}", f"{value} is also entry {first[value]}", "list each rep once")
-        first.setdefault(value, index)
+        if value in seen:
+            yield Fault(f"/{index}/{name}", f"{value} is in the list already", "list each rep once")
+        seen.add(value)
 
 
 def _refuse(faults: Iterable[Fault], detail: str) -> None:
