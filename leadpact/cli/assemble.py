@@ -38,12 +38,12 @@ from leadpact.runtime.garbage import settle
 from leadpact.runtime.health import Check, health_router
 from leadpact.runtime.parts import Built, Parts
 from leadpact.runtime.problems import install_problem_handlers
-from leadpact.runtime.service import Loop, http_loop, listen, run_loops, stop_on_signals
+from leadpact.runtime.service import Loop, http_loop, listen, rounds, run_loops, stop_on_signals
 from leadpact.runtime.settings import Settings
 from leadpact.storage.database_time import database_clock, follow_database
 from leadpact.storage.embedded import EmbeddedPostgres
 from leadpact.storage.engine import create_engine, require_reachable
-from leadpact.storage.housekeeping import keep_house
+from leadpact.storage.housekeeping import prune_once
 from leadpact.storage.migrate import check_schema, migrate
 from leadpact.storage.unit_of_work import UnitOfWork
 from leadpact.storage.wake import Wake
@@ -124,8 +124,10 @@ async def make_parts(
     real_time = await database_clock(core)
     loops = [
         Loop("clock", lambda stop: follow_database(real_time, stop)),
-        Loop("housekeeping", lambda stop: keep_house(core, settings, stop)),
-        Loop("dead letter gauge", DeadLetterGauge(core, DeadLetterMetrics(metrics)).run),
+        rounds("housekeeping", lambda: prune_once(core, settings), every_seconds=60),
+        rounds(
+            "dead letter gauge", DeadLetterGauge(core, DeadLetterMetrics(metrics)).run_once, every_seconds=5
+        ),
     ]
     watched: dict[str, Check] = {}
     carrier: Carrier = PostgresCarrier(core, wake)

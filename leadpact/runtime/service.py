@@ -17,7 +17,8 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
-from leadpact.errors import Refused
+from leadpact.clock import wait_for
+from leadpact.errors import Refused, Transient
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +29,25 @@ class Loop:
 
     name: str
     run: Callable[[asyncio.Event], Awaitable[None]]
+
+
+def rounds(name: str, run_once: Callable[[], Awaitable[bool | None]], *, every_seconds: float) -> Loop:
+    """A loop of one bounded piece of work per round: again at once while ``run_once`` says that more is waiting, else after the pause.
+
+    A passing fault waits for the next round. Anything else ends the loop, and with it the process.
+    """
+
+    async def run(stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            more: bool | None = False
+            try:
+                more = await run_once()
+            except Transient as error:
+                log.warning("service.round_put_off", loop=name, reason=str(error))
+            if not more:
+                await wait_for(stop, every_seconds)
+
+    return Loop(name, run)
 
 
 async def run_loops(loops: Sequence[Loop], stop: asyncio.Event, *, drain_seconds: float = 10.0) -> None:

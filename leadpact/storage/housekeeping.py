@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 from typing import Protocol
 
 from sqlalchemy import text
 
-from leadpact.clock import wait_for
-from leadpact.errors import Transient
 from leadpact.storage.inbox import prune_inbox
 from leadpact.storage.outbox import prune
 from leadpact.storage.unit_of_work import UnitOfWork
 
-_PAUSE_SECONDS = 60.0
 _CONSUMERS = text("SELECT consumer FROM log_cursor UNION SELECT consumer FROM kafka_offset")
 
 
@@ -41,13 +37,3 @@ async def prune_once(uow: UnitOfWork, retention: Retention) -> bool:
         for (consumer,) in (await tx.execute(_CONSUMERS)).all():
             deleted += await prune_inbox(tx, consumer, applied_before)
     return deleted > 0
-
-
-async def keep_house(uow: UnitOfWork, retention: Retention, stop: asyncio.Event) -> None:
-    """Prune every minute until the stop; a passing fault waits for the next round."""
-    while not await wait_for(stop, _PAUSE_SECONDS):
-        try:
-            while not stop.is_set() and await prune_once(uow, retention):
-                pass
-        except Transient:
-            continue

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime
 
-import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from leadpact.clock import Clock, wait_for
-from leadpact.errors import Transient
+from leadpact.clock import Clock
 from leadpact.storage.unit_of_work import UnitOfWork
 from leadpact_ingest.receipts import InFlight, count_in_flight
-
-log = structlog.get_logger(__name__)
 
 UNKNOWN_SOURCE = "(unknown)"
 """Stands for every source that the pact does not name: callers cannot make up labels."""
@@ -64,25 +59,13 @@ class IngestMetrics:
 class InFlightGauges:
     """Keeps the gauges fresh. Apart from the consumer, so that a stuck consumer is seen."""
 
-    def __init__(
-        self, uow: UnitOfWork, clock: Clock, metrics: IngestMetrics, *, every_seconds: float = 5.0
-    ) -> None:
+    def __init__(self, uow: UnitOfWork, clock: Clock, metrics: IngestMetrics) -> None:
         self._uow = uow
         self._clock = clock
         self._metrics = metrics
-        self._every_seconds = every_seconds
 
     async def run_once(self) -> None:
         """Count once. Raises ``Transient``."""
         async with self._uow.transaction() as tx:
             found = await count_in_flight(tx)
         self._metrics.show(found, self._clock.now())
-
-    async def run(self, stop: asyncio.Event) -> None:
-        """Count until ``stop``. While the database is away the last figures stand."""
-        while not stop.is_set():
-            try:
-                await self.run_once()
-            except Transient as error:
-                log.warning("ingest.gauges_wait", reason=str(error))
-            await wait_for(stop, self._every_seconds)

@@ -6,11 +6,11 @@ import asyncio
 
 from leadpact.bus.consume import run_consumer
 from leadpact.runtime.parts import Built, Parts
-from leadpact.runtime.service import Loop
+from leadpact.runtime.service import Loop, rounds
 from leadpact_ingest.accept import PostWriter
 from leadpact_ingest.endpoints import create_form_keys_router, create_form_router, create_receipts_router
 from leadpact_ingest.form_door import FormDoor, Writer
-from leadpact_ingest.housekeeping import keep_house
+from leadpact_ingest.housekeeping import clean_once
 from leadpact_ingest.metrics import InFlightGauges, IngestMetrics
 from leadpact_ingest.process_upload import UploadProcessor
 from leadpact_ingest.receipts import CONSUMER, TOPICS, receipts_consumer
@@ -34,8 +34,9 @@ def build(parts: Parts) -> Built:
         reader = parts.carrier.reader(CONSUMER, TOPICS)
         await run_consumer(reader, receipts_consumer(parts.clock), stop)
 
-    async def clean(stop: asyncio.Event) -> None:
-        await keep_house(uow, parts.clock, stop)
+    async def clean() -> bool:
+        async with uow.transaction() as tx:
+            return await clean_once(tx, parts.clock.now())
 
     return Built(
         name=SERVICE,
@@ -48,8 +49,8 @@ def build(parts: Parts) -> Built:
         loops=[
             Loop("ingest.receipts", follow_leads),
             Loop("ingest.uploads", processor.run),
-            Loop("ingest.gauges", InFlightGauges(uow, parts.clock, metrics).run),
-            Loop("ingest.housekeeping", clean),
+            rounds("ingest.gauges", InFlightGauges(uow, parts.clock, metrics).run_once, every_seconds=5),
+            rounds("ingest.housekeeping", clean, every_seconds=60),
         ],
         on_stop=[writer.close],
     )

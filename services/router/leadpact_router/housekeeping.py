@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime, timedelta
 
-import structlog
 from sqlalchemy import text
 
-from leadpact.clock import Clock, wait_for
-from leadpact.errors import Transient
-from leadpact.storage.unit_of_work import Transaction, UnitOfWork
+from leadpact.storage.unit_of_work import Transaction
 from leadpact_router.endpoints.repeats import forget_answers
-
-log = structlog.get_logger(__name__)
 
 WEBHOOKS_KEPT_FOR = timedelta(days=30)
 """Ten times as long as a delivery is tried. What an endpoint has not taken by then, as it was off, it will not get."""
 
-_EVERY_SECONDS = 60.0
 _BATCH = 5_000
 
 # Their deliveries and attempts go with them.
@@ -35,16 +28,3 @@ async def clean_once(tx: Transaction, now: datetime, *, limit: int = _BATCH) -> 
     answers = await forget_answers(tx, limit=limit)
     webhooks = await tx.execute(_FORGET_WEBHOOKS, {"before": now - WEBHOOKS_KEPT_FOR, "limit": limit})
     return max(answers, webhooks.rowcount) == limit
-
-
-async def keep_house(uow: UnitOfWork, clock: Clock, stop: asyncio.Event) -> None:
-    """Clean every minute until ``stop``."""
-    while not stop.is_set():
-        more = False
-        try:
-            async with uow.transaction() as tx:
-                more = await clean_once(tx, clock.now())
-        except Transient as error:
-            log.warning("router.housekeeping_waits", reason=str(error))
-        if not more:
-            await wait_for(stop, _EVERY_SECONDS)

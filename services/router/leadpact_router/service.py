@@ -6,14 +6,14 @@ import asyncio
 
 from leadpact.bus.consume import run_consumer
 from leadpact.runtime.parts import Built, Parts
-from leadpact.runtime.service import Loop
+from leadpact.runtime.service import Loop, rounds
 from leadpact_router.board.changes import Changes
 from leadpact_router.board.pages import Board, create_board_router
 from leadpact_router.calendars import CalendarShelf
 from leadpact_router.endpoints import activities, assignments, leads, pact, roster, webhooks
 from leadpact_router.endpoints.assignments import Desk
 from leadpact_router.handlers import CONSUMER, TOPICS, router_consumer
-from leadpact_router.housekeeping import keep_house
+from leadpact_router.housekeeping import clean_once
 from leadpact_router.release_held import ReleaseHeld
 from leadpact_router.webhooks import fan_out
 from leadpact_router.webhooks.deliver import Deliverer
@@ -41,8 +41,9 @@ def build(parts: Parts) -> Built:
         reader = fan_out.PokingReader(parts.carrier.reader(fan_out.CONSUMER, fan_out.TOPICS), wake)
         await run_consumer(reader, fan_out.fan_out_consumer(clock), stop)
 
-    async def clean(stop: asyncio.Event) -> None:
-        await keep_house(uow, clock, stop)
+    async def clean() -> bool:
+        async with uow.transaction() as tx:
+            return await clean_once(tx, clock.now())
 
     return Built(
         name=CONSUMER,
@@ -62,7 +63,7 @@ def build(parts: Parts) -> Built:
             Loop("router.release-held", release.run),
             Loop("router.webhooks", queue_webhooks),
             Loop("router.deliverer", deliverer.run),
-            Loop("router.housekeeping", clean),
+            rounds("router.housekeeping", clean, every_seconds=60),
             Loop("router.board", changes.run),
         ),
         on_stop=(client.aclose,),

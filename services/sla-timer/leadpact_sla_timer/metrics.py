@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime
 from typing import Any
 
-import structlog
 from prometheus_client import CollectorRegistry, Gauge, Histogram
 from sqlalchemy import text
 
-from leadpact.clock import Clock, wait_for
-from leadpact.errors import Transient
+from leadpact.clock import Clock
 from leadpact.storage.unit_of_work import Transaction, UnitOfWork
-
-log = structlog.get_logger(__name__)
 
 _LATENESS_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
 
@@ -61,13 +56,10 @@ class TimerMetrics:
 class Gauges:
     """Keeps the gauges fresh. Apart from the sweep, so that a stuck sweep is seen."""
 
-    def __init__(
-        self, uow: UnitOfWork, clock: Clock, metrics: TimerMetrics, *, every_seconds: float = 15.0
-    ) -> None:
+    def __init__(self, uow: UnitOfWork, clock: Clock, metrics: TimerMetrics) -> None:
         self._uow = uow
         self._clock = clock
         self._metrics = metrics
-        self._every_seconds = every_seconds
 
     async def run_once(self) -> None:
         """Count once. Raises ``Transient``."""
@@ -75,15 +67,6 @@ class Gauges:
             now = self._clock.now()
             counts, oldest = await _counted(tx, now)
         self._metrics.show(counts, oldest, now)
-
-    async def run(self, stop: asyncio.Event) -> None:
-        """Count until ``stop``. While the database is away the last figures stand."""
-        while not stop.is_set():
-            try:
-                await self.run_once()
-            except Transient as error:
-                log.warning("sla_timer.gauges_wait", reason=str(error))
-            await wait_for(stop, self._every_seconds)
 
 
 async def _counted(tx: Transaction, now: datetime) -> tuple[dict[str, int], datetime | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from leadpact.bus.consume import run_consumer
 from leadpact.events import Topic
 from leadpact.runtime.parts import Built, Parts
-from leadpact.runtime.service import Loop
+from leadpact.runtime.service import Loop, rounds
 from leadpact_sla_timer.endpoints import create_router
 from leadpact_sla_timer.handlers import CONSUMER, timer_consumer
 from leadpact_sla_timer.metrics import Gauges, TimerMetrics
@@ -26,6 +26,6 @@ def build(parts: Parts) -> Built:
         loops=[
             Loop("sla-timer consumer", lambda stop: run_consumer(reader, consumer, stop)),
             Loop("sla-timer sweep", sweeper.run),
-            Loop("sla-timer gauges", gauges.run),
+            rounds("sla-timer gauges", gauges.run_once, every_seconds=15),
         ],
     )
