@@ -32,7 +32,7 @@ from leadpact.storage.unit_of_work import UnitOfWork
 from leadpact.storage.wake import Wake
 from leadpact_router.roster import RepEntry, put_reps
 from leadpact_router.webhooks.registry import DEFAULT_EVENTS, Wanted, create_endpoint
-from tests.chaos.load import Client, Promises, Sales, Visitors
+from tests.chaos.load import Client, Marketing, Promises, Sales, Visitors
 from tests.chaos.receiver import Crm, listening
 from tests.chaos.victims import Broker, Postgres, Service, Victim, free_ports, look_after
 from tests.support.audit import Balance, Finding, audit, take_balance
@@ -46,6 +46,7 @@ calendars:
 sources:
   demo: {kind: form, intent: demo_request}
   paper: {kind: form, intent: content_download}
+  fair: {kind: event_scan, ends: 2026-01-01T18:00 Europe/Berlin}
 qualification:
   mql: {any: [{intent: demo_request}], needs: [email]}
 routing:
@@ -73,7 +74,7 @@ class Plan:
     """How hard it blows. ``instances`` of each service run; the time between two kills is drawn from the span ``pause_seconds``.
 
     Before each kill ``rush`` people come at once and it strikes within ``strike_seconds``: most of what can go wrong takes
-    milliseconds, and a kill in a quiet moment meets none of it.
+    milliseconds, and a kill in a quiet moment meets none of it. Before every fifth a file is uploaded as well.
     """
 
     kills: int
@@ -82,6 +83,7 @@ class Plan:
     instances: int = 1
     pause_seconds: tuple[float, float] = (0.3, 2.5)
     rush: int = 30
+    rows_in_a_file: int = 50
     strike_seconds: float = 0.5
 
 
@@ -160,6 +162,7 @@ async def storm(
         await _blow(plan, site, report, chance, tell)
         tell("the storm is over; waiting until nothing is under way")
         report.came_to_rest = await _calm_down(site)
+        tell("at rest" if report.came_to_rest else "it does not come to rest")
         report.findings += await _look(site, promises)
         report.balance = await take_balance(site.engine)
         report.counts = {"posts and reports tried": promises.tries, **await _counts(site)}
@@ -218,14 +221,14 @@ def _environment(postgres: Postgres, broker: Broker | None) -> dict[str, str]:
 
 
 async def _agree(engine: AsyncEngine, hook: str) -> tuple[str, str]:
-    """The pact, the reps, an endpoint and a token for the reps; the endpoint's secret and the token."""
+    """The pact, the reps, a webhook endpoint and a token; the endpoint's secret and the token."""
     now = datetime.now(UTC)
     async with UnitOfWork(engine, source="chaos", wake=Wake()).transaction() as tx:
         await PactBook().apply(tx, PACT, applied_by="chaos")
         reps = [RepEntry(rep, rep.title(), f"{rep}@acme.example", "UTC") for rep in REPS]
         await put_reps(tx, reps, now)
         _, secret = await create_endpoint(tx, Wanted(hook, EVENTS), now)
-        return secret, await create_token(tx, name="reps", scopes=[Scope.WORK], now=now)
+        return secret, await create_token(tx, name="chaos", scopes=[Scope.WORK, Scope.INGEST], now=now)
 
 
 async def _ready(http: httpx.AsyncClient, service: Service) -> None:
@@ -248,11 +251,14 @@ async def _blow(
         group.create_task(look_after(site.services, rest))
         group.create_task(_watch_the_balance(site.engine, report, rest))
         visitors = Visitors(site.client_of["ingest"])
+        marketing = Marketing(site.client_of["ingest"], site.token)
         coming = group.create_task(visitors.come(over, plan.leads_per_second))
         coming_back: dict[Victim, asyncio.Task[None]] = {}
         for number, victim in enumerate(islice(_drawn(site.victims, chance), plan.kills), start=1):
             await asyncio.sleep(chance.uniform(*plan.pause_seconds))
             visitors.rush(plan.rush)
+            if number % 5 == 0:
+                marketing.upload(plan.rows_in_a_file)
             await asyncio.sleep(chance.uniform(0, plan.strike_seconds))
             if victim in coming_back:
                 await coming_back[victim]
@@ -294,14 +300,18 @@ async def _watch_the_balance(engine: AsyncEngine, report: Report, stop: asyncio.
 
 # What a killed process had leased comes free by itself, after a minute at most. Nobody holds these leases any more when
 # the storm is over and every service has answered since: here the minute passes at once.
-_LEASES_RUN_OUT = text(
-    "UPDATE delivery SET leased_until = statement_timestamp() WHERE leased_until > statement_timestamp()"
+_LEASES_RUN_OUT = (
+    text(
+        "UPDATE delivery SET leased_until = statement_timestamp() WHERE leased_until > statement_timestamp()"
+    ),
+    text("UPDATE upload SET leased_until = NULL WHERE leased_until > statement_timestamp()"),
 )
 _UNDER_WAY = text(
     """
     SELECT (SELECT count(*) FROM sla_clock WHERE state = 'running')
          + (SELECT count(*) FROM delivery WHERE state = 'pending')
          + (SELECT count(*) FROM lead WHERE held_since IS NOT NULL)
+         + (SELECT count(*) FROM upload WHERE status IN ('received', 'processing'))
     """
 )
 
@@ -315,7 +325,8 @@ async def _calm_down(site: Site) -> bool:
             async with httpx.AsyncClient() as http:
                 await asyncio.gather(*(_ready(http, service) for service in site.services))
             async with site.engine.begin() as connection:
-                await connection.execute(_LEASES_RUN_OUT)
+                for lease in _LEASES_RUN_OUT:
+                    await connection.execute(lease)
             # Twice in a row: what was under way at the first look may have had consequences.
             looks_in_a_row = 0
             while looks_in_a_row < 2:
@@ -350,15 +361,21 @@ async def _look(site: Site, promises: Promises) -> Sequence[Finding]:
 
 async def _against_promises(engine: AsyncEngine, promises: Promises) -> list[Finding]:
     """Whatever was answered with 2xx is there; and nothing was accepted that no client was told about."""
-    accepted = await _ids(engine, "SELECT id FROM receipt WHERE status = 'accepted'")
+    accepted = await _ids(engine, "SELECT id FROM receipt WHERE status = 'accepted' AND upload_id IS NULL")
+    uploaded = await _ids(
+        engine,
+        "SELECT upload_id || ' ' || count(*) FROM receipt WHERE upload_id IS NOT NULL GROUP BY upload_id",
+    )
     contacted = await _ids(engine, "SELECT id FROM assignment WHERE contacted_at IS NOT NULL")
     told = promises.receipts
+    files = {f"{upload} {rows}" for upload, rows in promises.uploads.items()}
     return [
         *(
             Finding("lost", "an accepted lead is not stored", one, told[one])
             for one in told.keys() - accepted
         ),
         *(Finding("doubled", "a lead was accepted twice", one) for one in accepted - told.keys()),
+        *(Finding("lost", "a file's rows were not all taken in, each once", one) for one in files ^ uploaded),
         *(
             Finding("lost", "a recorded contact is not stored", one, promises.contacts[one])
             for one in promises.contacts.keys() - contacted
@@ -390,6 +407,7 @@ async def _ids(engine: AsyncEngine, query: str) -> set[str]:
 
 _COUNTS = {
     "leads accepted": "SELECT count(*) FROM receipt WHERE status = 'accepted'",
+    "of these from files": "SELECT count(*) FROM receipt WHERE upload_id IS NOT NULL",
     "people": "SELECT count(*) FROM person",
     "assignments": "SELECT count(*) FROM assignment",
     "contacts": "SELECT count(*) FROM assignment WHERE contacted_at IS NOT NULL",

@@ -117,7 +117,9 @@ class Service:
         """Start it again if it has ended by itself."""
         assert self._process is not None
         if self._process.poll() is not None:
-            self.last_words.append(_last_words(self.log))
+            self.last_words.append(
+                _last_words(self.log).replace(self.environment["LEADPACT_DATABASE_URL"], "…")
+            )
             self.start()
 
     def end(self) -> None:

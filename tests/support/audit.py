@@ -158,6 +158,11 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "lost",
+        "an upload was never finished",
+        "SELECT id, received_at FROM upload WHERE status NOT IN ('completed', 'refused')",
+    ),
+    Rule(
+        "lost",
         "a message was set aside",
         "SELECT reason, set_aside_at FROM dead_letter WHERE settled_at IS NULL",
     ),

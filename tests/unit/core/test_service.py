@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 
 import pytest
 
@@ -47,7 +48,7 @@ async def test_a_loop_that_does_not_stop_in_time_is_cancelled() -> None:
 
 async def test_a_round_follows_at_once_while_more_is_waiting_and_a_passing_fault_does_not_end_it() -> None:
     stop = asyncio.Event()
-    outcomes = iter([True, True, Transient("away"), False])
+    outcomes: Iterator[bool | Transient] = iter([True, True, Transient("away"), False])
     done: list[object] = []
 
     async def work() -> bool:
@@ -56,7 +57,7 @@ async def test_a_round_follows_at_once_while_more_is_waiting_and_a_passing_fault
         if outcome is None:
             stop.set()
             return False
-        if isinstance(outcome, Exception):
+        if isinstance(outcome, Transient):
             raise outcome
         return outcome
 

@@ -82,7 +82,7 @@ async def test_pages_continue_where_the_last_one_ended_and_name_the_next_one(ser
         ("limit=201", "query:limit", "200"),
         ("after=nonsense", "query:after", "cursor"),
         ("after=%ff", "query:after", "cursor"),
-        ("q=%00%00", "query:q", "pattern"),
+        ("q=%00%00", "query:q", "U+0000"),
     ],
 )
 async def test_an_unknown_word_is_refused_with_the_valid_ones(
