@@ -25,11 +25,11 @@ from sqlalchemy.types import JSON
 from bench.ground import Ground
 from leadpact.events import Topic
 from leadpact.storage.tables import inbox, outbox
-from leadpact_router.tables import assignment, identity, lead, person, rep_load, touch, turn
+from leadpact_router.tables import assignment, identity, lead, person, rep_load, signal, touch, turn
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves this constructor untyped
-_TABLES = (inbox, person, identity, lead, touch, assignment, rep_load, turn, outbox)
-_OVERWRITTEN = (lead, rep_load, turn)  # a later batch writes the same row again
+_TABLES = (inbox, person, identity, lead, touch, signal, assignment, rep_load, turn, outbox)
+_OVERWRITTEN = (lead, signal, rep_load, turn)  # a later batch writes the same row again
 _SET_BY_THE_SERVER = {outbox: ("xid", "id", "logged_at")}
 
 

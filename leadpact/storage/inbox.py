@@ -41,7 +41,7 @@ async def record_new(tx: Transaction, consumer: str, event_ids: Sequence[EventId
     The primary key decides, not this code: of two transactions that record the same id, the second waits for the first and
     then finds the id taken.
     """
-    rows = await tx.execute(_RECORD, {"consumer": consumer, "event_ids": sorted(set(event_ids))})
+    rows = await tx.execute(_RECORD, {"consumer": consumer, "event_ids": sorted(set(event_ids), key=int)})
     return {EventId(row.event_id) for row in rows}
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from rich.console import Console
 
 from leadpact.demo.kafka_broker import ApacheKafka
+from leadpact.runtime.logging import configure_logging
 from tests.chaos.report import show
 from tests.chaos.storm import Plan, storm
 from tests.chaos.victims import Broker
@@ -23,6 +24,7 @@ from tests.chaos.victims import Broker
 
 def main() -> int:
     """Run one storm."""
+    configure_logging("error", service="chaos", stream=sys.stderr)
     # Asked to end, it takes its processes with it.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)

@@ -1,17 +1,58 @@
-"""Print what a storm came to: per kind of kill what was lost, doubled, early or out of order, and the sums that everything has to add up to."""
+"""Say what a storm came to: per kind of kill what was lost, doubled, early or out of order, and the sums that everything adds up to."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from rich.console import Console
 from rich.table import Table
 
-from tests.chaos.storm import Report
-from tests.support.audit import Finding
+from tests.support.audit import Balance, Finding
 
 FAULTS = ("lost", "doubled", "early", "disorder")
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """What was killed, and when."""
+
+    victim: str
+    at: datetime
+
+
+@dataclass
+class Report:
+    """What a storm came to."""
+
+    kills: list[Kill] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    balance: Balance | None = None
+    balances_taken: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    ended_by_themselves: Counter[str] = field(default_factory=Counter)
+    """Last words of services that ended although nobody had killed them, and how often each was said."""
+    came_to_rest: bool = False
+
+    @property
+    def is_clean(self) -> bool:
+        return self.came_to_rest and not self.findings
+
+    def by_kind_of_kill(self) -> dict[str, Counter[str]]:
+        """Per kind of kill: how many there were, and how many findings point to one of them."""
+        table: dict[str, Counter[str]] = {}
+        for kill in self.kills:
+            table.setdefault(kill.victim, Counter())["kills"] += 1
+        for finding in self.findings:
+            table.setdefault(self._suspect(finding), Counter())[finding.fault] += 1
+        return table
+
+    def _suspect(self, finding: Finding) -> str:
+        """What was killed next after the thing came to be that is lost or doubled: most of them take no longer than that."""
+        later = [kill for kill in self.kills if finding.at is not None and kill.at >= finding.at]
+        return later[0].victim if later else "(not known)"
 
 
 def show(report: Report, console: Console) -> None:

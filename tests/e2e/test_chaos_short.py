@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from leadpact.bus.kafka_cluster import KafkaCluster
-from tests.chaos.storm import Plan, Report, storm
+from tests.chaos.report import Report
+from tests.chaos.storm import Plan, storm
 from tests.chaos.victims import Broker
 from tests.support.kafka_broker import KafkaBroker
 

@@ -79,7 +79,7 @@ async def _not_applied_before(
 ) -> list[News[LeadCaptured]]:
     """The inbox forgets after its retention; the touches never do."""
     by_receipt = {one.event.receipt_id: one for one in reversed(batch)}
-    known = await tx.execute(_KNOWN_TOUCHES, {"receipts": sorted(by_receipt)})
+    known = await tx.execute(_KNOWN_TOUCHES, {"receipts": list(by_receipt)})
     for row in known:
         del by_receipt[row.receipt_id]
     return [one for one in batch if by_receipt.get(one.event.receipt_id) is one]

@@ -54,7 +54,7 @@ async def recognise_all(tx: Transaction, callers: Sequence[Caller], now: datetim
         claimed = await _claim(tx, book)
         if claimed:
             await insert_rows(
-                tx, person_table, [{"id": person, "first_seen_at": now} for person in sorted(book.new_people)]
+                tx, person_table, [{"id": person, "first_seen_at": now} for person in book.new_people]
             )
             return recognitions
 

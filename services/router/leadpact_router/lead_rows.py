@@ -101,7 +101,7 @@ async def read_accounts(tx: Transaction, domains: Iterable[str]) -> dict[str, Ac
 
 async def save_leads(tx: Transaction, leads: Collection[Lead]) -> None:
     """Write leads back, new ones included, and those of their signals that were heard anew."""
-    in_order = sorted(leads, key=lambda lead: lead.id)
+    in_order = sorted(leads, key=lambda lead: lead.id.int)
     await insert_rows(
         tx, lead_table, [_row(lead) for lead in in_order], conflict=f"(id) DO UPDATE SET {_OVERWRITE}"
     )

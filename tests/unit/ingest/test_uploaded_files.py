@@ -1,6 +1,8 @@
 """Any file ends in rows or in one sentence that says why not; one bad row costs that row alone."""
 
+import zipfile
 from collections.abc import Sequence
+from io import BytesIO
 
 import pytest
 from hypothesis import given, settings
@@ -67,6 +69,17 @@ def test_any_bytes_end_in_rows_or_in_a_refusal(content: bytes) -> None:
         facts = read(content).facts
         assert {len(cells) for cells in good(answer)} <= {len(facts.columns)}
         assert len(map_headers(facts.columns, facts.samples).columns) == len(facts.columns)
+
+
+def test_a_sheet_that_turns_out_damaged_when_it_is_unpacked_again_is_refused() -> None:
+    content = bytearray(workbook(("Leads", PEOPLE_SHEET)))
+    with zipfile.ZipFile(BytesIO(content)) as archive:
+        last_byte = (
+            archive.getinfo("xl/workbook.xml").header_offset - 1
+        )  # of the sheet, which stands before it
+    content[last_byte] ^= 1  # the archive's check lets it pass: all the bytes are there without it
+    with pytest.raises(FileRefused, match="damaged"):
+        list(read(bytes(content)).rows)
 
 
 @settings(max_examples=150, deadline=None)

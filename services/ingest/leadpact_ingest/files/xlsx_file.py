@@ -155,8 +155,16 @@ def _column_number(letters: bytes) -> int:
     return number
 
 
+def _rows(workbook: CalamineWorkbook, sheet: str) -> Iterator[list[CellValue]]:
+    """The sheet's rows. It is unpacked only now, and not by what unpacked it for the check, which may be less strict."""
+    try:
+        yield from workbook.get_sheet_by_name(sheet).iter_rows()
+    except CalamineError:
+        raise _damaged() from None
+
+
 def _records(workbook: CalamineWorkbook, sheet: str) -> Iterator[Record]:
-    for number, cells in enumerate(workbook.get_sheet_by_name(sheet).iter_rows(), start=1):
+    for number, cells in enumerate(_rows(workbook, sheet), start=1):
         texts = tuple(map(_text, cells))
         longest = max(map(len, texts), default=0)
         message = f"A cell has {longest:,} characters; at most {MAX_CELL_CHARACTERS:,} are read."

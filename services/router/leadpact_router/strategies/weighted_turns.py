@@ -29,6 +29,7 @@ the next turn.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import mul
 
 from leadpact_router.strategy import Candidate, Chosen, NoneEligible, Standing
 
@@ -58,7 +59,8 @@ class WeightedTurns:
         """The pool's level; zero in a pool without members."""
         if not members:
             return 0.0
-        return _level([member.weight for member in members], [member.served for member in members])
+        level, _ = _settled([member.weight for member in members], [member.served for member in members])
+        return level
 
     def given_back(self, member: Candidate) -> float:
         """One step back. What is then owed beyond one turn lapses at the next choice."""
@@ -72,21 +74,24 @@ def _turn(index: int, level: float, weight: float, place: float) -> tuple[bool, 
 
 def _settled(weights: Sequence[float], places: Sequence[float]) -> tuple[float, list[float]]:
     """The level, and the places with whatever lies more than one turn from it taken to one turn."""
-    level = _level(weights, places)
+    mean = _mean(weights, places)
+    if _all_within_a_turn(weights, places, mean):
+        return mean, list(places)
+    level = _balance(weights, places)
     return level, [
         min(max(place, level - 1 / weight), level + 1 / weight)
         for weight, place in zip(weights, places, strict=True)
     ]
 
 
-def _level(weights: Sequence[float], places: Sequence[float]) -> float:
-    mean = sum(weight * place for weight, place in zip(weights, places, strict=True)) / sum(weights)
-    if all(
-        abs(weight * (place - mean)) <= 1 + _NEARLY_NOTHING
-        for weight, place in zip(weights, places, strict=True)
-    ):
-        return mean
-    return _balance(weights, places)
+def _mean(weights: Sequence[float], places: Sequence[float]) -> float:
+    pulled: float = sum(map(mul, weights, places))
+    return pulled / sum(weights)
+
+
+def _all_within_a_turn(weights: Sequence[float], places: Sequence[float], level: float) -> bool:
+    turns = [weight * (place - level) for weight, place in zip(weights, places, strict=True)]
+    return max(turns) <= 1 + _NEARLY_NOTHING and min(turns) >= -1 - _NEARLY_NOTHING
 
 
 def _balance(weights: Sequence[float], places: Sequence[float]) -> float:
