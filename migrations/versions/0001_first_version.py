@@ -290,7 +290,7 @@ def upgrade() -> None:
         sa.Column("daily_limit", sa.Integer(), nullable=True),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_rep")),
-        sa.UniqueConstraint("email", name=op.f("uq_rep_email")),
+        sa.UniqueConstraint("email", deferrable=True, initially="IMMEDIATE", name=op.f("uq_rep_email")),
     )
     op.create_table(
         "rep_load",

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Literal
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 Fault = Literal["lost", "doubled", "early", "disorder"]
 
@@ -61,21 +61,33 @@ class Balance:
 
 async def audit(engine: AsyncEngine) -> list[Finding]:
     """Everything that is wrong in a system that has come to rest."""
-    findings = []
     async with engine.connect() as connection:
-        await connection.execute(_SAID)
-        for rule in RULES:
-            for subject, at in await connection.execute(text(rule.query)):
-                findings.append(Finding(rule.fault, rule.what, str(subject), at))
+        findings = await audit_through(connection)
         await connection.rollback()
+    return findings
+
+
+async def audit_through(connection: AsyncConnection) -> list[Finding]:
+    """The audit as this connection's transaction sees things."""
+    await connection.execute(_SAID)
+    findings = []
+    for rule in RULES:
+        for subject, at in await connection.execute(text(rule.query)):
+            findings.append(Finding(rule.fault, rule.what, str(subject), at))
     return findings
 
 
 async def take_balance(engine: AsyncEngine) -> Balance:
     """The conservation of accepted leads, in one snapshot: it holds at every commit, also in the middle of a storm."""
     async with engine.connect() as connection:
-        row = (await connection.execute(_BALANCE)).one()
+        balance = await balance_through(connection)
         await connection.rollback()
+    return balance
+
+
+async def balance_through(connection: AsyncConnection) -> Balance:
+    """The balance as this connection's transaction sees things."""
+    row = (await connection.execute(_BALANCE)).one()
     return Balance(**row._mapping)
 
 

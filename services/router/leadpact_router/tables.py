@@ -164,13 +164,15 @@ rep = Table(
     metadata,
     Column("id", Text, primary_key=True),
     Column("name", Text, nullable=False),
-    Column("email", Text, nullable=False, unique=True),  # in small letters: the pact may name a rep by it
+    Column("email", Text, nullable=False),  # in small letters: the pact may name a rep by it
     Column("timezone", Text, nullable=False),
     Column("calendar", Text),  # a calendar of the pact; none: the pool's calendar in the rep's own zone
     Column("active", Boolean, nullable=False, server_default=text("true")),
     Column("open_limit", Integer),
     Column("daily_limit", Integer),
     Column("updated_at", DateTime(timezone=True), nullable=False),
+    # Checked at the end of a statement, so that two reps of one list may swap their addresses.
+    UniqueConstraint("email", deferrable=True, initially="IMMEDIATE"),
 )
 
 absence = Table(

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import Query
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
 from leadpact.errors import Fault
 from leadpact.runtime.problems import Problem
 from leadpact.runtime.storable import NO_NUL
 
 _EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2199, 12, 31, tzinfo=UTC)
+_BARE_NUMBER = re.compile(r"\s*[-+]?\d+(\.\d*)?\s*")
 CLOCK_SKEW = timedelta(minutes=5)
 """How far ahead of ours another system's clock may be."""
 
@@ -30,7 +32,15 @@ def _in_our_lifetime(at: datetime) -> datetime:
     return at.astimezone(UTC)
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(_in_our_lifetime)]
+def _no_bare_number(value: object) -> object:
+    """A number would be read as seconds or milliseconds by its size: a sender with the wrong unit must hear of it."""
+    is_number = isinstance(value, int | float) or (isinstance(value, str) and _BARE_NUMBER.fullmatch(value))
+    if is_number:
+        raise ValueError("must be a date and time such as 2026-05-26T09:05:00+02:00, not a number")
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_no_bare_number), AfterValidator(_in_our_lifetime)]
 """An instant with its offset from UTC."""
 
 

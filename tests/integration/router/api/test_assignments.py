@@ -135,6 +135,8 @@ async def test_a_key_that_is_none_is_refused(service: Service, key: str) -> None
     "body",
     [
         {"occurred_at": "yesterday"},
+        {"occurred_at": 1_772_528_400},
+        {"occurred_at": "1772528400"},
         {"occurred_at": "2026-03-03T09:00:00"},
         {"occurred_at": "0001-01-01T00:00:00+14:00"},
         {"occurred_at": "9999-12-31T23:59:59-12:00"},

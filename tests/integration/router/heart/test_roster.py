@@ -63,6 +63,13 @@ async def test_an_address_belongs_to_one_rep(router: Router) -> None:
         await router.put_reps(replace(NEW, email="ANA@acme.example"))
 
 
+async def test_two_reps_of_one_list_may_swap_their_addresses(router: Router) -> None:
+    ana, ben = REPS[0], REPS[1]
+    await router.put_reps(replace(ana, email=ben.email), replace(ben, email=ana.email))
+    rows = await router.rows("SELECT id, email FROM rep WHERE id IN ('ana', 'ben') ORDER BY id")
+    assert [tuple(row) for row in rows] == [("ana", ben.email), ("ben", ana.email)]
+
+
 async def test_accounts_are_known_by_what_they_registered(router: Router) -> None:
     async with router.uow.transaction() as tx:
         await put_accounts(tx, [AccountEntry("Globex", "https://shop.globex.co.uk/de")], TUESDAY_MORNING)
