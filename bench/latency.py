@@ -29,6 +29,7 @@ from sqlalchemy import text
 
 from bench.baseline.consume import create_queue
 from bench.ground import Ground, Server
+from bench.machine import Others
 from bench.report import Report
 from bench.workload import SOURCE, form
 from leadpact.bus.kafka_cluster import KafkaCluster
@@ -54,10 +55,11 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Latencies:
-    """Milliseconds from when the post was due, one of each per post; and the CPU that one post took, in ms of one core."""
+    """Milliseconds from when the post was due, one of each per post; beside them the CPU that one post took, in ms of one core."""
 
     cpu: float
     server_cpu: float
+    others_cores: float
     answered: list[float] = field(default_factory=list)
     owned: list[float] = field(default_factory=list)
     told: list[float] = field(default_factory=list)
@@ -149,11 +151,12 @@ async def _trickle(
         ]
         warm_up, measured = numbers[:_WARM_UP_POSTS], numbers[_WARM_UP_POSTS:]
         await _post_all(client, contender.path, warm_up, receiver)
-        cpu, server_cpu = _cpu_seconds(process), server.cpu_seconds()
+        others, cpu, server_cpu = Others(), _cpu_seconds(process), server.cpu_seconds()
         answers = await _post_all(client, contender.path, measured, receiver)
         cpu, server_cpu = _cpu_seconds(process) - cpu, server.cpu_seconds() - server_cpu
+        others_cores = others.cores()
     owned_at = await _owned_at(ground)
-    latencies = Latencies(1000 * cpu / len(answers), 1000 * server_cpu / len(answers))
+    latencies = Latencies(1000 * cpu / len(answers), 1000 * server_cpu / len(answers), others_cores)
     for email, (due_at, answered_at) in answers.items():
         latencies.answered.append(1000 * (answered_at - due_at))
         latencies.owned.append(1000 * (owned_at[email] - due_at))
@@ -288,12 +291,21 @@ def _tell(rounds: Mapping[tuple[str, str], Sequence[Latencies]], stretch: Stretc
     posts = len(next(iter(rounds.values()))[0].answered)
     report.table(
         f"ms from a post, {POSTS_PER_SECOND} a second: p50 / p99 of {posts} posts, median of {stretch.rounds} rounds",
-        ("", "to 202", "to the committed owner", "to the webhook received", "CPU/post: ours", "PostgreSQL's"),
+        (
+            "",
+            "to 202",
+            "to the committed owner",
+            "to the webhook",
+            "CPU/post",
+            "PostgreSQL's",
+            "cores busy for others",
+        ),
         [
             [
                 f"{carrier}: {name}",
                 *(f"{found[to]['p50']:.1f} / {found[to]['p99']:.1f}" for to in _MOMENTS),
-                *(f"{_cpu(rounds[carrier, name], whose):.1f} ms" for whose in ("cpu", "server_cpu")),
+                *(f"{_median(rounds[carrier, name], whose):.1f} ms" for whose in ("cpu", "server_cpu")),
+                f"{_median(rounds[carrier, name], 'others_cores'):.1f}",
             ]
             for (carrier, name), found in figures.items()
         ],
@@ -305,8 +317,9 @@ def _tell(rounds: Mapping[tuple[str, str], Sequence[Latencies]], stretch: Stretc
                 "carrier": carrier,
                 "contender": name,
                 **found,
-                "cpu": _cpu(rounds[carrier, name], "cpu"),
-                "postgres_cpu": _cpu(rounds[carrier, name], "server_cpu"),
+                "cpu": _median(rounds[carrier, name], "cpu"),
+                "postgres_cpu": _median(rounds[carrier, name], "server_cpu"),
+                "cores_used_by_others": _median(rounds[carrier, name], "others_cores"),
             }
             for (carrier, name), found in figures.items()
         ],
@@ -322,8 +335,8 @@ def _tell(rounds: Mapping[tuple[str, str], Sequence[Latencies]], stretch: Stretc
             )
 
 
-def _cpu(latencies: Sequence[Latencies], whose: str) -> float:
-    return float(round(median(getattr(one, whose) for one in latencies), 1))
+def _median(latencies: Sequence[Latencies], name: str) -> float:
+    return float(round(median(getattr(one, name) for one in latencies), 1))
 
 
 _MOMENTS = ("answered", "owned", "told")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -55,3 +57,34 @@ def _processor() -> str:
     lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.machine()
+
+
+class Others:
+    """Watches how much CPU everybody else on the machine uses: figures from a busy machine say less."""
+
+    def __init__(self) -> None:
+        self._began = _Used.now()
+
+    def cores(self) -> float:
+        """How many cores were busy for others since this was made."""
+        now = _Used.now()
+        elsewhere = (now.everywhere - self._began.everywhere) - (now.here - self._began.here)
+        return max(0.0, elsewhere / (now.at - self._began.at))
+
+
+@dataclass(frozen=True, slots=True)
+class _Used:
+    at: float
+    everywhere: float
+    here: float
+
+    @classmethod
+    def now(cls) -> _Used:
+        us = psutil.Process()
+        here = 0.0
+        for process in (us, *us.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                # What has ended is counted by its parent.
+                here += sum(process.cpu_times()[:4])
+        times = psutil.cpu_times()
+        return cls(time.monotonic(), sum(times) - times.idle - getattr(times, "iowait", 0.0), here)

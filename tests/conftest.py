@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
+import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from leadpact.storage.engine import create_engine
@@ -29,6 +30,13 @@ __all__ = [
 
 def pytest_report_header() -> str:
     return kafka_header_line()
+
+
+@pytest.fixture(autouse=True)
+def _logging_of_its_own() -> Iterator[None]:
+    """A test that configures logging, as a command does, leaves its captured stream, closed by then, to nobody."""
+    yield
+    structlog.reset_defaults()
 
 
 @dataclass(frozen=True)
