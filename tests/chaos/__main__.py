@@ -33,9 +33,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=None, help="draws victims and pauses; random if left out")
     parser.add_argument("--rate", type=float, default=5.0, help="leads per second, beside the rushes")
     parser.add_argument("--instances", type=int, default=1, help="of each service")
+    parser.add_argument("--stall", type=float, default=None, help="also suspend services for so many seconds")
     given = parser.parse_args()
     seed = secrets.randbelow(1_000_000) if given.seed is None else given.seed
-    plan = Plan(given.kills, seed, given.rate, given.instances)
+    plan = Plan(given.kills, seed, given.rate, given.instances, stall_seconds=given.stall)
     console = Console()
     console.print(f"chaos: {plan.kills} kills, {given.carrier} carries the events, seed {plan.seed}")
 

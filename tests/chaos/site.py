@@ -27,7 +27,7 @@ from leadpact_router.roster import RepEntry, put_reps
 from leadpact_router.webhooks.registry import DEFAULT_EVENTS, Wanted, create_endpoint
 from tests.chaos.load import Client, Promises, Sales
 from tests.chaos.receiver import Crm, listening
-from tests.chaos.victims import Broker, Postgres, Service, Victim, free_ports
+from tests.chaos.victims import Broker, Postgres, Service, Stall, Victim, free_ports
 from tests.support.postgres import migrate_database
 
 PACT = """
@@ -71,9 +71,10 @@ class Site:
     client_of: dict[str, Client]
     token: str
 
-    @property
-    def victims(self) -> list[Victim]:
-        return [*self.services, self.postgres, *([self.broker] if self.broker else [])]
+    def victims(self, stall_seconds: float | None) -> list[Victim]:
+        """Whatever may be killed, and the same services once more to be stalled, if there is a time for it."""
+        stalls = [Stall(service, stall_seconds) for service in self.services] if stall_seconds else []
+        return [*self.services, self.postgres, *([self.broker] if self.broker else []), *stalls]
 
     @property
     def kafka(self) -> KafkaCluster | None:

@@ -36,7 +36,8 @@ class Plan:
     """How hard it blows. ``instances`` of each service run; the time between two kills is drawn from the span ``pause_seconds``.
 
     Before each kill ``rush`` people come at once and it strikes within ``strike_seconds``: most of what can go wrong takes
-    milliseconds, and a kill in a quiet moment meets none of it. Before every fifth a file is uploaded as well.
+    milliseconds, and a kill in a quiet moment meets none of it. Before every fifth a file is uploaded as well. With
+    ``stall_seconds``, services are also suspended for so long: each of their transactions, leases and memberships outlives its time.
     """
 
     kills: int
@@ -47,6 +48,7 @@ class Plan:
     rush: int = 30
     rows_in_a_file: int = 50
     strike_seconds: float = 0.5
+    stall_seconds: float | None = None
 
 
 async def storm(
@@ -84,7 +86,9 @@ async def _blow(
         marketing = Marketing(site.client_of["ingest"], site.token)
         coming = group.create_task(visitors.come(over, plan.leads_per_second))
         coming_back: dict[Victim, asyncio.Task[None]] = {}
-        for number, victim in enumerate(islice(_drawn(site.victims, chance), plan.kills), start=1):
+        for number, victim in enumerate(
+            islice(_drawn(site.victims(plan.stall_seconds), chance), plan.kills), start=1
+        ):
             await asyncio.sleep(chance.uniform(*plan.pause_seconds))
             visitors.rush(plan.rush)
             if number % UPLOAD_EVERY_KILLS == 0:

@@ -24,13 +24,13 @@ LOOK_EVERY_SECONDS = 0.1
 
 
 class Victim(Protocol):
-    """Something that is killed with SIGKILL and started again."""
+    """Something that bad things are done to, and that comes back."""
 
     @property
     def name(self) -> str: ...
 
     async def kill(self) -> None:
-        """End it as a power cut would, and start it again."""
+        """Do the bad thing, most often SIGKILL, and bring it back."""
         ...
 
 
@@ -96,6 +96,12 @@ class Service:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The one that runs now."""
+        assert self._process is not None, "it has not been started yet"
+        return self._process
+
     def start(self) -> None:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -108,15 +114,13 @@ class Service:
             )
 
     async def kill(self) -> None:
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
+        self.process.kill()
+        self.process.wait()
         self.start()
 
     def look_after(self) -> None:
         """Start it again if it has ended by itself."""
-        assert self._process is not None
-        if self._process.poll() is not None:
+        if self.process.poll() is not None:
             self.last_words.append(
                 _last_words(self.log).replace(self.environment["LEADPACT_DATABASE_URL"], "…")
             )
@@ -127,6 +131,21 @@ class Service:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+
+
+class Stall:
+    """A service that is not killed but stands still for a while, as on a host that was suspended, and then goes on as if nothing had been."""
+
+    def __init__(self, service: Service, seconds: float) -> None:
+        self._service = service
+        self._seconds = seconds
+        self.name = f"{service.name} stalled"
+
+    async def kill(self) -> None:
+        process = self._service.process
+        process.send_signal(signal.SIGSTOP)
+        await asyncio.sleep(self._seconds)
+        process.send_signal(signal.SIGCONT)  # harmless if it was killed meanwhile
 
 
 def _last_words(log: Path) -> str:
