@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zoneinfo
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 
@@ -26,6 +27,10 @@ __all__ = [
     "postgres_server",
     "whole_kafka",
 ]
+
+
+# As every command does: the zones of the tzdata package, not of the machine that the tests run on.
+zoneinfo.reset_tzpath(())
 
 
 def pytest_report_header() -> str:
