@@ -31,7 +31,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=500)
     parser.add_argument("--carrier", choices=("postgres", "kafka"), default="postgres")
     parser.add_argument("--seed", type=int, default=None, help="draws victims and pauses; random if left out")
-    parser.add_argument("--rate", type=float, default=5.0, help="leads per second, beside the rushes")
+    parser.add_argument("--rate", type=float, default=3.0, help="leads per second, beside the rushes")
     parser.add_argument("--instances", type=int, default=1, help="of each service")
     parser.add_argument("--stall", type=float, default=None, help="also suspend services for so many seconds")
     given = parser.parse_args()

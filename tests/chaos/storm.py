@@ -42,10 +42,10 @@ class Plan:
 
     kills: int
     seed: int
-    leads_per_second: float = 5.0
+    leads_per_second: float = 3.0
     instances: int = 1
     pause_seconds: tuple[float, float] = (0.3, 2.5)
-    rush: int = 30
+    rush: int = 25
     rows_in_a_file: int = 50
     strike_seconds: float = 0.5
     stall_seconds: float | None = None
