@@ -173,10 +173,11 @@ async def _leadpact(reader: Reader, ground: Ground, count: int) -> Steps:
     try:
         while applied < count:
             before = applied
-            if not await reader.run_once(apply):
-                await reader.wait(stop)
-            elif applied > before:
+            more = await reader.run_once(apply)
+            if applied > before:
                 yield applied - before
+            elif not more:
+                await reader.wait(stop)
     finally:
         await reader.stop()
 

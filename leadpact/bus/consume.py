@@ -4,7 +4,7 @@ A batch passes four steps inside the transaction that also moves the group's pos
 
 1. **inbox**: types that this consumer does not handle are passed over, what it has seen before is dropped;
 2. **decode**: what cannot be read is set aside;
-3. **waves**: the rest is handed to the handlers by type, in waves that never bring forward a message past an earlier one of its key;
+3. **waves**: the rest is handed to the handlers, in waves that never bring forward a message past an earlier one of its key;
 4. **set aside**: a wave that raises is undone (savepoint) and halved until the message that cannot be applied stands alone; that one
    goes to the dead letters, the others are applied.
 
@@ -19,7 +19,7 @@ import asyncio
 import random
 import traceback
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,7 +49,7 @@ class Received:
     event: Event
 
 
-# A handler gets events of one type, in log order, and applies them all or raises. It may meet several events of one lead.
+# A handler gets events of its types, in log order, and applies them all or raises. It may meet several events of one lead.
 Handler = Callable[[Transaction, Sequence[Any]], Awaitable[None]]
 
 
@@ -62,7 +62,7 @@ class _Item:
 class Consumer:
     """One group's way of applying messages. ``handlers`` maps an event class to what is done with a batch of them.
 
-    A handler is called with a sequence of ``Received`` whose ``event`` is of its class.
+    A handler is called with a sequence of ``Received`` whose ``event`` is of its class, or of one of those that share the handler.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Consumer:
         fresh = await self._unseen(tx, deliveries, rejected)
         items = [item for delivery in fresh if (item := self._decoded(delivery, rejected))]
         applied = 0
-        for wave in waves(items):
+        for wave in waves(items, self._handlers):
             culprits = await self._apply_halving(tx, wave)
             applied += len(wave) - len(culprits)
             rejected.extend(culprits)
@@ -158,21 +158,23 @@ class Consumer:
         self._lately = lately
 
 
-def waves(items: Sequence[_Item]) -> list[list[_Item]]:
-    """Group items by event class, keeping each key's order: an item joins the earliest group of its class that stands
-    behind every group holding an earlier item of its key of another class.
+def waves(items: Sequence[_Item], handlers: Mapping[type[Event], Handler]) -> list[list[_Item]]:
+    """Group items by handler, keeping each key's order: an item joins the earliest group of its handler that stands
+    behind every group holding an earlier item of its key for another handler.
     """
     groups: list[list[_Item]] = []
+    takers: list[Handler] = []  # of each group
     behind: dict[str, int] = {}  # key -> the group that holds its latest item
     for item in items:
-        key, kind = item.received.message.key, type(item.received.event)
+        key, handler = item.received.message.key, handlers[type(item.received.event)]
         start = behind.get(key, 0)
         for index in range(start, len(groups)):
-            if type(groups[index][0].received.event) is kind:
+            if takers[index] is handler:
                 break
         else:
             index = len(groups)
             groups.append([])
+            takers.append(handler)
         groups[index].append(item)
         behind[key] = index
     return groups

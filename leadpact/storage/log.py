@@ -51,21 +51,19 @@ _REGISTER = text(
 
 _FORGET = text("DELETE FROM log_cursor WHERE consumer = :reader")
 
-_WAITING = """
+_BEHIND = """
     SELECT c.topic, c.shard, CAST(c.xid AS text) AS xid, c.id
     FROM log_cursor c
     WHERE c.consumer = :reader AND c.topic = ANY(CAST(:topics AS text[]))
       AND EXISTS (
         SELECT FROM outbox o
-        WHERE o.topic = c.topic AND o.shard = c.shard AND (o.xid, o.id) > (c.xid, c.id)
-          AND o.xid < pg_snapshot_xmin(pg_current_snapshot()))
-"""
+        WHERE o.topic = c.topic AND o.shard = c.shard AND (o.xid, o.id) > (c.xid, c.id)"""
 
 # The closing condition is checked again on the locked row, so a cursor that another instance has just moved is read as moved.
 # At random, because any fixed order would let the cursors that stand first keep the others waiting for as long as they have a backlog:
 # no breach may wait until ten thousand new leads have been taken in.
-_CLAIM = text(f"{_WAITING} ORDER BY random() LIMIT :shards FOR UPDATE OF c SKIP LOCKED")
-_LOOK = text(_WAITING)
+_CLAIM = text(f"{_BEHIND}) ORDER BY random() LIMIT :shards FOR UPDATE OF c SKIP LOCKED")
+_LOOK = text(f"{_BEHIND} AND o.xid < pg_snapshot_xmin(pg_current_snapshot()))")
 
 _CURSORS = "unnest(CAST(:topics AS text[]), CAST(:shards AS smallint[]), CAST(CAST(:xids AS text[]) AS xid8[]), CAST(:ids AS bigint[]))"
 
@@ -105,7 +103,10 @@ async def forget(tx: Transaction, reader: str) -> None:
 
 
 async def claim(tx: Transaction, reader: str, topics: Sequence[str], shards: int) -> list[Cursor]:
-    """Lock at most ``shards`` cursors behind which something waits and that nobody else has locked, until ``tx`` ends."""
+    """Lock at most ``shards`` cursors behind which something stands and that nobody else has locked, until ``tx`` ends.
+
+    What stands there may still be above the horizon: ``read`` then finds nothing, but will shortly.
+    """
     return _cursors(await tx.execute(_CLAIM, {"reader": reader, "topics": list(topics), "shards": shards}))
 
 

@@ -36,6 +36,15 @@ class Sleeper:
     def __init__(self, poked: asyncio.Event) -> None:
         self._poked = poked
 
+    @property
+    def is_poked(self) -> bool:
+        """Whether a poke has come since the last wait, or since pokes were forgotten."""
+        return self._poked.is_set()
+
+    def forget(self) -> None:
+        """Take the pokes so far for heeded."""
+        self._poked.clear()
+
     async def wait(self, stop: asyncio.Event, seconds: float) -> bool:
         """True if poked before ``seconds`` had passed; returns at once when ``stop`` is set."""
         if stop.is_set():

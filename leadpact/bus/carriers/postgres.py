@@ -2,7 +2,7 @@
 
 One batch is one transaction:
 
-1. claim some cursor rows of this group behind which something is waiting, ``FOR UPDATE SKIP LOCKED``;
+1. claim some cursor rows of this group behind which something stands, ``FOR UPDATE SKIP LOCKED``;
 2. read the messages after each of them, below the snapshot's horizon (`storage/outbox.py` says why);
 3. apply them;
 4. move the cursors, and commit.
@@ -11,13 +11,15 @@ The row lock *is* the membership: several instances of a group share the shards 
 shard, so never on the same lead; a killed instance's locks are free as soon as the server notices the closed connection.
 There is no lease to expire and no rebalance.
 
-Waiting: a poke from a writer in this process, or a poll that backs off from 5 ms to ``poll_at_most_seconds`` while nothing comes. After a poke the
-row may still be above the horizon (another transaction is running); that is why the back-off starts small.
+Waiting: for a poke from a writer in this process, or for the next poll. Polls find what other processes write; they back off to
+``poll_at_most_seconds`` while nothing comes. Where something was seen that is still above the horizon, some transaction is about to
+end, and nobody will poke when it does: then the polls begin at 2 ms.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 
 from leadpact.bus.carrier import ApplyBatch, Delivery
@@ -27,7 +29,8 @@ from leadpact.storage.outbox import SHARDS
 from leadpact.storage.unit_of_work import UnitOfWork
 from leadpact.storage.wake import Wake
 
-_FIRST_POLL_SECONDS = 0.005
+_HIDDEN_POLL_SECONDS = 0.002
+_FIRST_POLL_SECONDS = 0.02
 
 
 class PostgresCarrier:
@@ -62,8 +65,8 @@ class PostgresReader:
         self._uow = uow
         self._consumer = consumer
         self._topics = [topic.value for topic in topics]
-        # Half of the shards at a time: a second instance finds the other half free.
-        self._shards = max(1, SHARDS * len(topics) // 2)
+        # Half of a topic's shards at a time: a second instance finds the other half free, also while only one topic is busy.
+        self._shards = SHARDS // 2
         self._per_shard = max(1, batch_size // self._shards)
         self._sleeper = wake.sleeper(self._topics)
         self._poll_at_most_seconds = poll_at_most_seconds
@@ -76,20 +79,26 @@ class PostgresReader:
             await log.register(tx, self._consumer, self._topics)
 
     async def run_once(self, apply: ApplyBatch) -> bool:
+        self._sleeper.forget()  # whatever has been announced so far is seen now
         async with self._uow.transaction() as tx:
             cursors = await log.claim(tx, self._consumer, self._topics, self._shards)
             entries = await log.read(tx, cursors, self._per_shard) if cursors else []
             if entries:
                 await apply(tx, [_delivery(entry) for entry in entries])
                 await log.move(tx, self._consumer, [entry.place for entry in entries])
+        read = Counter((entry.place.topic, entry.place.shard) for entry in entries)
         if entries:
-            self._poll_seconds = _FIRST_POLL_SECONDS
-        return bool(entries)
+            self._poll_seconds = _HIDDEN_POLL_SECONDS
+        is_something_hidden = len(read) < len(cursors)
+        if not is_something_hidden:
+            self._poll_seconds = max(self._poll_seconds, _FIRST_POLL_SECONDS)
+        is_full = len(read) == self._shards or self._per_shard in read.values()
+        return is_full or self._sleeper.is_poked
 
     async def wait(self, stop: asyncio.Event) -> None:
         poked = await self._sleeper.wait(stop, self._poll_seconds)
         longer = min(self._poll_seconds * 2, self._poll_at_most_seconds)
-        self._poll_seconds = _FIRST_POLL_SECONDS if poked else longer
+        self._poll_seconds = _HIDDEN_POLL_SECONDS if poked else longer
 
     async def stop(self) -> None:
         """Nothing to leave: the locks ended with the last transaction."""

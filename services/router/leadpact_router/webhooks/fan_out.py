@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from leadpact.bus.carrier import ApplyBatch, Reader
+from leadpact.bus.carrier import ApplyBatch, Delivery, Reader
 from leadpact.bus.consume import Consumer, Received
 from leadpact.clock import Clock
 from leadpact.events import EVENTS, Event, Topic
@@ -96,7 +96,7 @@ async def queue_deliveries(tx: Transaction, received: Sequence[Received], clock:
 
 
 class PokingReader:
-    """A reader that wakes the deliverer after each batch that was committed."""
+    """A reader that wakes the deliverer after each batch that was applied and committed."""
 
     def __init__(self, reader: Reader, wake: Wake) -> None:
         self._reader = reader
@@ -106,8 +106,16 @@ class PokingReader:
         await self._reader.start()
 
     async def run_once(self, apply: ApplyBatch) -> bool:
-        more = await self._reader.run_once(apply)
-        self._wake.poke([QUEUED])
+        applied = False
+
+        async def noting(tx: Transaction, deliveries: Sequence[Delivery]) -> None:
+            nonlocal applied
+            await apply(tx, deliveries)
+            applied = True
+
+        more = await self._reader.run_once(noting)
+        if applied:
+            self._wake.poke([QUEUED])
         return more
 
     async def wait(self, stop: asyncio.Event) -> None:
