@@ -1,4 +1,4 @@
-"""What the router says of a lead: recognised, scored, qualified, assigned, held, worked. Keyed by lead."""
+"""What the router says of a lead: recognised, scored, qualified, assigned, held, worked, closed. Keyed by lead."""
 
 from __future__ import annotations
 
@@ -33,6 +33,8 @@ class LeadFacts(Fact):
     engagement: float = 0
     band: str | None = None
     stage: str = "new"
+    qualified_at: AwareDatetime | None = None
+    timezone: str | None = None  # the lead's own zone, where it can be told
 
 
 class LeadEvent(Event):
@@ -90,8 +92,18 @@ class LeadQualified(LeadEvent):
     pact_version: int
 
 
+class Away(Fact):
+    """An absence: the rep does not work in [starts_at, ends_at)."""
+
+    starts_at: AwareDatetime
+    ends_at: AwareDatetime
+
+
 class LeadAssigned(LeadEvent):
-    """The lead has an owner. ``explanation`` holds each rule tried and each candidate passed over."""
+    """The lead has an owner. ``explanation`` holds each rule tried and each candidate passed over.
+
+    ``rep_away`` are the absences that lie ahead of the owner at that time.
+    """
 
     TYPE: ClassVar[str] = "leadpact.lead.assigned.v1"
 
@@ -100,6 +112,7 @@ class LeadAssigned(LeadEvent):
     rep_name: str
     rep_timezone: str
     rep_calendar: str | None = None
+    rep_away: tuple[Away, ...] = ()
     pool: str | None = None
     pool_calendar: str | None = None
     rule: str
@@ -136,12 +149,12 @@ class LeadHeld(LeadEvent):
 
 
 class LeadEscalated(LeadEvent):
-    """The reassignments are used up: a named human must decide."""
+    """A named human must decide. ``assignment_id`` and ``rep_id`` name the owner, who keeps the lead; None if there is none."""
 
     TYPE: ClassVar[str] = "leadpact.lead.escalated.v1"
 
-    assignment_id: UUID
-    rep_id: str
+    assignment_id: UUID | None = None
+    rep_id: str | None = None
     escalated_to: str | None = None
     hops: int
     reason: str
@@ -178,3 +191,49 @@ class LeadRejected(Worked):
     reason: str
     outcome: str  # "recycle", "nurture" or "disqualify"
     note: str | None = None
+
+
+class LeadAttempted(Worked):
+    """The owner tried to reach the person. An ``automatic`` message is on record, and keeps no promise."""
+
+    TYPE: ClassVar[str] = "leadpact.lead.attempted.v1"
+
+    channel: str
+    automatic: bool = False
+
+
+class LeadMeetingBooked(Worked):
+    """A meeting with the person is agreed, for ``meeting_at`` if that is known."""
+
+    TYPE: ClassVar[str] = "leadpact.lead.meeting_booked.v1"
+
+    meeting_at: AwareDatetime | None = None
+
+
+class LeadPaused(Worked):
+    """The lead is in one of the pact's pause states, such as `waiting_for_customer`, until ``until`` or until it is resumed.
+
+    A pause counts from when we hear of it (``occurred_at`` = ``recorded_at``): no clock is stopped in hindsight.
+    """
+
+    TYPE: ClassVar[str] = "leadpact.lead.paused.v1"
+
+    state: str
+    until: AwareDatetime | None = None
+
+
+class LeadResumed(Worked):
+    """The lead is no longer in a pause state."""
+
+    TYPE: ClassVar[str] = "leadpact.lead.resumed.v1"
+
+
+class LeadClosed(LeadEvent):
+    """The lead is done with, won or lost: nobody owes it anything any more."""
+
+    TYPE: ClassVar[str] = "leadpact.lead.closed.v1"
+
+    assignment_id: UUID | None = None
+    rep_id: str | None = None
+    recorded_at: AwareDatetime
+    reason: str

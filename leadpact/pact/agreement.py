@@ -45,15 +45,13 @@ def _check_names(tree: YamlTree) -> None:
         (("routing", "pools", _EACH, "when_nobody", "widen"), "a pool of this pact", pools),
         (("routing", "rules", _EACH, "to"), "a pool of this pact", [*pools, ACCOUNT_OWNER] if pools else []),
         (("routing", "fallback"), "a pool of this pact", pools),
-        (
-            ("sla", _EACH, "calendar"),
-            "a calendar of this pact",
-            [*OWN_CALENDARS, *calendars] if calendars else [],
-        ),
     )
     for pattern, what, defined in uses:
         for path, name in _find(tree.data, pattern):
             _check_word(tree, path, name, what, defined)
+    for path, names in _find(tree.data, ("sla", _EACH, "calendar")):
+        for name in names.split(" and ") if isinstance(names, str) and calendars else ():
+            _check_word(tree, path, name, "a calendar of this pact", [*OWN_CALENDARS, *calendars])
 
 
 def _check_words_of_conditions(tree: YamlTree) -> None:

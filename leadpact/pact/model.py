@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from leadpact.pact.alerts import Alerts
 from leadpact.pact.base import Count, Name, PactSection, RepRef, Sentence
 from leadpact.pact.calendar_section import CalendarSection
 from leadpact.pact.qualification import Qualification
@@ -42,7 +43,13 @@ class Pact(PactSection):
     routing: Routing
     sla: Promises = Field(default_factory=dict)
     """Every promise that applies to a lead runs a clock of its own."""
+    alerts: Alerts = Field(default_factory=Alerts)
     rejection_reasons: RejectionReasons = Field(default_factory=dict)
+
+    @property
+    def pause_states(self) -> frozenset[str]:
+        """The states in which some promise stands still."""
+        return frozenset(state for promise in self.sla.values() for state in promise.pause_while)
 
     @cached_property
     def fingerprint(self) -> str:

@@ -1,4 +1,4 @@
-"""Read the short phrases a pact is written in: `500 per month`, `45 EUR`, `14 days`, `80%`, a local time with its zone.
+"""Read the short phrases a pact is written in: `500 per month`, `45 EUR`, `14 days`, `80%`, `5 within 10 business days`.
 
 Each becomes a value that prints as it is written, so that a pact read, dumped and read again is the same pact.
 """
@@ -24,6 +24,8 @@ _CAP = r"([1-9]\d{0,8}) per (day|week|month)"
 _MONEY = r"(\d{1,9}(?:\.\d{1,2})?) ([A-Z]{3})"
 _HALF_LIFE = r"([1-9]\d{0,3}) (hour|day|week)s?"
 _PERCENT = r"([1-9]\d?)%"
+_PACE = r"([1-9]\d{0,5}) per hour"
+_ATTEMPTS = r"([1-9]\d?)(?: attempts?)? within (.+?)(?: over ([1-9]\d?) channels?)?"
 _LOCAL_TIME = r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d) ([A-Za-z][\w+-]*(?:/[\w+-]+)*)"
 
 
@@ -92,15 +94,67 @@ def _read_duration(found: object) -> Duration:
         raise mistake(expected, reason="this is longer than a calendar reaches") from error
 
 
-def _read_percent(found: object) -> int:
+@dataclass(frozen=True, slots=True)
+class Share:
+    """So much of the time is used, in percent."""
+
+    percent: int
+
+    def __str__(self) -> str:
+        return f"{self.percent}%"
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLeft:
+    """So much of the time is left."""
+
+    time: Duration
+
+    def __str__(self) -> str:
+        return f"{self.time} left"
+
+
+def _read_warning(found: object) -> Share | TimeLeft:
     groups = _groups(_PERCENT, found)
+    if groups is not None:
+        return Share(int(groups[0]))
+    if isinstance(found, str) and found.rstrip().endswith(" left"):
+        return TimeLeft(_read_duration(found.rstrip().removesuffix(" left")))
+    raise mistake('a share from 1% to 99%, or time left such as "15 business minutes left"')
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """At least ``count`` attempts within a length of time, over at least so many different channels."""
+
+    count: int
+    within: Duration
+    channels: int = 1
+
+    def __str__(self) -> str:
+        over = f" over {self.channels} channels" if self.channels > 1 else ""
+        return f"{self.count} within {self.within}{over}"
+
+
+def _read_attempts(found: object) -> Attempts:
+    groups = _groups(_ATTEMPTS, found)
     if groups is None:
-        raise mistake("a share from 1% to 99%")
+        raise mistake('attempts such as "5 within 10 business days over 2 channels"')
+    attempts = Attempts(int(groups[0]), _read_duration(groups[1]), int(groups[2] or 1))
+    if attempts.channels > attempts.count:
+        raise mistake("at most as many channels as attempts")
+    return attempts
+
+
+def _read_pace(found: object) -> int:
+    groups = _groups(_PACE, found)
+    if groups is None:
+        raise mistake('a pace such as "60 per hour"')
     return int(groups[0])
 
 
-def _print_percent(percent: int) -> str:
-    return f"{percent}%"
+def _print_pace(per_hour: int) -> str:
+    return f"{per_hour} per hour"
 
 
 def _read_local_time(found: object) -> datetime:
@@ -149,12 +203,37 @@ HalfLifeText = Annotated[
     WithJsonSchema({"type": "string", "pattern": f"^{_HALF_LIFE}$", "examples": ["14 days"]}),
 ]
 """Wall time: interest cools on Sundays too."""
-PercentText = Annotated[
-    int,
-    PlainValidator(_read_percent),
-    PlainSerializer(_print_percent, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": f"^{_PERCENT}$", "examples": ["80%"]}),
+WarningText = Annotated[
+    Share | TimeLeft,
+    PlainValidator(_read_warning),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": f"^({_PERCENT}|.+ left)$",
+            "examples": ["80%", "15 business minutes left"],
+        }
+    ),
 ]
+AttemptsText = Annotated[
+    Attempts,
+    PlainValidator(_read_attempts),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": f"^{_ATTEMPTS}$",
+            "examples": ["5 within 10 business days over 2 channels"],
+        }
+    ),
+]
+PaceText = Annotated[
+    int,
+    PlainValidator(_read_pace),
+    PlainSerializer(_print_pace, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": f"^{_PACE}$", "examples": ["60 per hour"]}),
+]
+"""So many an hour."""
 LocalTimeText = Annotated[
     datetime,
     PlainValidator(_read_local_time),

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from leadpact.pact.base import Name, PactSection, mistake
 from leadpact.pact.condition import CaptureCondition
-from leadpact.pact.phrases import CapText, DurationText, LocalTimeText, MoneyText
+from leadpact.pact.phrases import CapText, DurationText, LocalTimeText, MoneyText, PaceText
 from leadpact.pact.words import COUNTRIES, nearest_country
 
 EXAMPLE_ORIGIN = "https://www.acme.example"
@@ -82,6 +82,8 @@ class EventScanSource(PactSection):
     """How soon after the end the file is promised; left out, nothing is promised."""
     calendar: Name | None = None
     """Whose working hours count for `upload_within`."""
+    release: PaceText | None = None
+    """Clocks of a file's leads start one by one at this pace, within the pool's hours; left out, all at once."""
 
     @model_validator(mode="after")
     def _a_promise_in_business_time_needs_a_calendar(self) -> Self:
@@ -102,6 +104,8 @@ class SyndicationSource(PactSection):
     """Leads over the cap are refused; left out, there is none."""
     cost_per_lead: MoneyText | None = None
     """What an accepted lead costs, for the reports."""
+    release: PaceText | None = None
+    """Clocks of a file's leads start one by one at this pace, within the pool's hours; left out, all at once."""
 
 
 Source = Annotated[FormSource | EventScanSource | SyndicationSource, Field(discriminator="kind")]

@@ -8,24 +8,36 @@ from uuid import UUID
 from leadpact.domain.lead import LeadDraft
 from leadpact.events import (
     ActivityRecorded,
+    Away,
     Contribution,
     Event,
     LeadAccepted,
     LeadAssigned,
+    LeadAttempted,
     LeadCaptured,
+    LeadClosed,
     LeadContacted,
     LeadEscalated,
     LeadFacts,
     LeadHeld,
     LeadMatched,
+    LeadMeetingBooked,
+    LeadPaused,
     LeadQualified,
     LeadReassigned,
     LeadRejected,
+    LeadResumed,
     LeadScored,
     MessageDeadLettered,
+    RepAbsencesChanged,
+    RepReturned,
+    RepTakenOffline,
     SlaBreached,
     SlaCancelled,
     SlaMet,
+    SlaMoved,
+    SlaOwnerLeft,
+    SlaPaused,
     SlaStarted,
     SlaWarned,
     UploadCompleted,
@@ -59,6 +71,7 @@ FACTS = LeadFacts(
     stage="mql",
 )
 EXPLANATION = {"rules": [{"rule": "DACH", "holds": True}], "candidates": [{"rep": "ana", "chosen": True}]}
+_AWAY = Away(starts_at=AT + timedelta(days=1), ends_at=AT + timedelta(days=2))
 _OF_CLOCK = {
     "occurred_at": AT,
     "clock_id": CLOCK,
@@ -170,6 +183,16 @@ _ALL: tuple[Event, ...] = (
     LeadAccepted.model_validate(_WORKED),
     LeadContacted.model_validate({**_WORKED, "channel": "call"}),
     LeadRejected.model_validate({**_WORKED, "reason": "not_now", "outcome": "recycle", "note": "in spring"}),
+    LeadAttempted.model_validate({**_WORKED, "channel": "email", "automatic": True}),
+    LeadMeetingBooked.model_validate({**_WORKED, "meeting_at": AT + timedelta(days=2)}),
+    LeadPaused.model_validate({**_WORKED, "state": "waiting_for_customer", "until": AT + timedelta(days=1)}),
+    LeadResumed.model_validate(_WORKED),
+    LeadClosed(
+        occurred_at=AT, lead_id=LEAD, assignment_id=ASSIGNMENT, rep_id="ana", recorded_at=AT, reason="won"
+    ),
+    RepAbsencesChanged(occurred_at=AT, rep_id="ana", away=(_AWAY,)),
+    RepTakenOffline(occurred_at=AT, rep_id="ana", lead_id=LEAD, because="demo-first-touch was breached"),
+    RepReturned(occurred_at=AT, rep_id="ana"),
     SlaStarted.model_validate(
         {**_OF_CLOCK, "started_at": AT, "target": "2 business hours", "calendar": "dach", "pact_version": 12}
     ),
@@ -179,6 +202,18 @@ _ALL: tuple[Event, ...] = (
         {**_OF_CLOCK, "reassign_at_most": 3, "escalate_to": "sales-manager", "pact_version": 12}
     ),
     SlaCancelled.model_validate({**_OF_CLOCK, "reason": "lead rejected"}),
+    SlaPaused.model_validate({**_OF_CLOCK, "because": "waiting_for_customer"}),
+    SlaMoved.model_validate(
+        {**_OF_CLOCK, "due_before": AT + timedelta(hours=1), "because": "pact version 13", "pact_version": 13}
+    ),
+    SlaOwnerLeft.model_validate(
+        {
+            **_OF_CLOCK,
+            "away_until": AT + timedelta(days=1),
+            "escalate_to": "sales-manager",
+            "pact_version": 12,
+        }
+    ),
     MessageDeadLettered(
         occurred_at=AT,
         dead_letter_id=OTHER,

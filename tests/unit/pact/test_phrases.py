@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from leadpact.pact.phrases import CapText, DurationText, HalfLifeText, LocalTimeText, MoneyText, PercentText
+from leadpact.pact.phrases import CapText, DurationText, HalfLifeText, LocalTimeText, MoneyText, WarningText
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from leadpact.pact.phrases import CapText, DurationText, HalfLifeText, LocalTime
         (MoneyText, "0.50 USD"),
         (HalfLifeText, "36 hours"),
         (HalfLifeText, "14 days"),
-        (PercentText, "80%"),
+        (WarningText, "80%"),
         (LocalTimeText, "2026-04-24T18:00 Europe/Berlin"),
         (LocalTimeText, "2026-01-01T00:00 UTC"),
         (LocalTimeText, "2026-07-01T09:30 America/Argentina/Buenos_Aires"),
@@ -53,9 +53,9 @@ def test_of_an_hour_that_comes_twice_the_first_is_meant() -> None:
         (MoneyText, "-45 EUR"),
         (HalfLifeText, "0 days"),
         (HalfLifeText, "a fortnight"),
-        (PercentText, "0%"),
-        (PercentText, "100%"),
-        (PercentText, 80),
+        (WarningText, "0%"),
+        (WarningText, "100%"),
+        (WarningText, 80),
         (LocalTimeText, "2026-04-31T18:00 Europe/Berlin"),
         (LocalTimeText, "2026-04-24T18:00 Europe"),
         (LocalTimeText, "2026-04-24T18:00 ../etc/passwd"),

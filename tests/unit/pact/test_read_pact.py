@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leadpact.pact.phrases import Share
 from leadpact.pact.read import PactErrors, PactProblem, parse_pact, read_pact, render
 from tests.support.pacts import SMALL_PACT, pact_with
 
@@ -273,11 +274,23 @@ def test_a_pact_with_mistakes_is_refused_with_one_fault_each() -> None:
             "24 hours or 1 business day",
         ),
         ("2 business hours", "0 hours", "sla.first-touch.first_touch_within", "0 hours", "more than zero"),
-        ("warn_at", "calendar: dahc\n    warn_at", "sla.first-touch.calendar", "dahc", "(rep, pool or dach)"),
+        (
+            "warn_at",
+            "calendar: dahc\n    warn_at",
+            "sla.first-touch.calendar",
+            "dahc",
+            "(rep, pool, lead or dach)",
+        ),
         ("[50%, 80%]", "[80%, 50%]", "sla.first-touch.warn_at", "[", "warnings in rising order"),
         ("[50%, 80%]", "[100%]", "sla.first-touch.warn_at[0]", "100%", "a share from 1% to 99%"),
         ("at_most: 3", "at_most: -1", "sla.first-touch.on_breach.reassign.at_most", "-1", "at least 0"),
-        (", then: {escalate: boss}", "", "sla.first-touch.on_breach", "on_breach", "expected `then` here"),
+        (
+            ", then: {escalate: boss}",
+            "",
+            "sla.first-touch.on_breach",
+            "{",
+            "expected `then` beside `reassign`",
+        ),
         (
             "outcome: disqualify",
             "outcome: drop",
@@ -380,7 +393,7 @@ def test_the_phrases_of_a_pact_become_values() -> None:
         ("ana", 1),
         ("ben", 0.5),
     ]
-    assert pact.sla["first-touch"].warn_at == (50, 80)
+    assert pact.sla["first-touch"].warn_at == (Share(50), Share(80))
     assert pact.scoring.engagement.points["webinar"].once
     assert pact.qualification.mql is not None
     assert pact.qualification.mql.any is not None

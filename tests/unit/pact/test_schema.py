@@ -47,7 +47,7 @@ def test_a_pact_that_is_read_satisfies_the_schema() -> None:
         ),
         ("outcome: disqualify", "outcome: drop", "$.rejection_reasons.bad_data.outcome"),
         ("  bad_data:", "  Bad Data:", "$.rejection_reasons"),
-        ("[50%, 80%]", "[50]", "$.sla['first-touch'].warn_at[0]"),
+        ("[50%, 80%]", "[50]", "$.sla['first-touch']"),
         ("{widen: triage}", "{widen: triage, overflow: ana}", "$.routing.pools['dach-ae'].when_nobody"),
         ("weight: 0.5", "weight: 0", "$.routing.pools['dach-ae'].members[1]"),
         ("when: {country: [DE, AT, CH]}", "when: ", "$.routing.rules[1].when"),
