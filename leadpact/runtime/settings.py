@@ -70,6 +70,11 @@ class Settings(BaseSettings):
         False,
         description="Allow webhooks to http:// and to private addresses. For tests and closed networks.",
     )
+    overdue_clocks_per_second: int = Field(
+        200,
+        gt=0,
+        description="After an outage, so many overdue clocks fire a second, in each sla-timer, oldest first.",
+    )
     upload_max_bytes: int = Field(
         50_000_000, gt=0, description="Largest file that is taken as an upload, in bytes."
     )

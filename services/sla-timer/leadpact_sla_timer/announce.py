@@ -2,29 +2,48 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TypedDict
 from uuid import UUID
 
 from pydantic import AwareDatetime
 
-from leadpact.events import SlaBreached, SlaCancelled, SlaMet, SlaStarted, SlaWarned
-from leadpact.events.sla import ClockEvent
+from leadpact.events import (
+    SlaBreached,
+    SlaCancelled,
+    SlaMet,
+    SlaMoved,
+    SlaOwnerLeft,
+    SlaPaused,
+    SlaStarted,
+    SlaWarned,
+)
+from leadpact.events.sla import ClockEvent, Whose
+from leadpact.pact.model import Pact
 from leadpact_sla_timer.sla_clock import ClockState, SlaClock, Warn
 
 
-def change(before: SlaClock, after: SlaClock) -> ClockEvent | None:
-    """What there is to say when a clock goes from one state to another; None if it stays where it is."""
-    if after.state == before.state:
-        return None
+def change(
+    before: SlaClock, after: SlaClock, now: datetime, pact: Pact, because: str | None = None
+) -> ClockEvent | None:
+    """What there is to say when a clock goes from one state to another; None if it stays where it is.
+
+    ``pact`` is the version it runs under; ``because`` says why an open clock moved, if it was not for its pauses.
+    """
+    is_new = after.state is not before.state
     match after.state:
-        case ClockState.MET:
+        case ClockState.MET if is_new:
             return _met(after)
-        case ClockState.BREACHED:
-            return breached(after)
-        case ClockState.CANCELLED:
+        case ClockState.BREACHED if is_new:
+            return breached(after, now, pact)
+        case ClockState.CANCELLED if is_new:
             return _cancelled(after)
-        case ClockState.RUNNING:
-            raise AssertionError("a clock that has ended never runs again")
+        case ClockState.PAUSED if is_new:
+            return _paused(after)
+        case ClockState.RUNNING | ClockState.PAUSED if is_new or after.due_at != before.due_at:
+            return _moved(before, after, now, because or _why_moved(before, after))
+        case _:
+            return None
 
 
 def started(clock: SlaClock) -> SlaStarted:
@@ -36,20 +55,43 @@ def started(clock: SlaClock) -> SlaStarted:
         target=clock.target,
         calendar=clock.calendar,
         pact_version=clock.pact_version,
+        kind=clock.kind,
+        released_at_pace=clock.released_at_pace,
     )
 
 
 def warned(clock: SlaClock, warning: Warn) -> SlaWarned:
     """So much of the time is used."""
-    return SlaWarned(**_about(clock), occurred_at=warning.at, percent=warning.percent)
+    return SlaWarned(**_about(clock), occurred_at=warning.at, percent=warning.percent, left=warning.left)
 
 
-def breached(clock: SlaClock) -> SlaBreached:
-    """The time is up."""
+def breached(clock: SlaClock, now: datetime, pact: Pact) -> SlaBreached:
+    """The time is up. ``pact`` is the version it ran under, whose quiet hours say when people may be told."""
+    may_tell_at = loud_from(clock, now, pact)
     return SlaBreached(
         **_about(clock),
         occurred_at=clock.due_at,
         reassign_at_most=clock.reassign_at_most,
+        escalate_to=clock.escalate_to,
+        take_offline=clock.take_offline,
+        alert_at=may_tell_at if may_tell_at > now else None,
+        pact_version=clock.pact_version,
+    )
+
+
+def loud_from(clock: SlaClock, now: datetime, pact: Pact) -> datetime:
+    """When people may be told of something that is so ``now``: not in the quiet hours of the owner's zone, or of the clock's."""
+    return pact.alerts.not_before(now, clock.rep_timezone or clock.timezone)
+
+
+def owner_left(clock: SlaClock) -> SlaOwnerLeft:
+    """The owner's absence has begun."""
+    assert clock.ended_at
+    assert clock.away_until
+    return SlaOwnerLeft(
+        **_about(clock),
+        occurred_at=clock.ended_at,
+        away_until=clock.away_until,
         escalate_to=clock.escalate_to,
         pact_version=clock.pact_version,
     )
@@ -66,6 +108,7 @@ def _met(clock: SlaClock) -> SlaMet:
         recorded_at=clock.recorded_at,
         business_seconds_used=int(clock.business_seconds),
         was_breached=clock.was_breached,
+        give_back=clock.was_breached and clock.give_back,
     )
 
 
@@ -80,13 +123,36 @@ def _cancelled(clock: SlaClock) -> SlaCancelled:
     )
 
 
+def _paused(clock: SlaClock) -> SlaPaused:
+    pause = next(pause for pause in clock.pauses if pause.until is None)
+    return SlaPaused(**_about(clock), occurred_at=pause.at, because=pause.because)
+
+
+def _moved(before: SlaClock, after: SlaClock, now: datetime, because: str) -> SlaMoved:
+    return SlaMoved(
+        **_about(after),
+        occurred_at=now,
+        due_before=before.due_at,
+        because=because,
+        pact_version=after.pact_version,
+    )
+
+
+def _why_moved(before: SlaClock, after: SlaClock) -> str:
+    if before.state is ClockState.PAUSED and after.state is ClockState.RUNNING:
+        return "resumed"
+    news = [pause.because for pause in after.pauses if pause not in before.pauses]
+    return news[0] if news else "a pause was taken back"
+
+
 class _About(TypedDict):
     clock_id: UUID
     lead_id: UUID
-    assignment_id: UUID
+    assignment_id: UUID | None
     policy: str
-    rep_id: str
+    rep_id: str | None
     due_at: AwareDatetime
+    whose: Whose
 
 
 def _about(clock: SlaClock) -> _About:
@@ -97,4 +163,5 @@ def _about(clock: SlaClock) -> _About:
         "policy": clock.policy,
         "rep_id": clock.rep_id,
         "due_at": clock.due_at,
+        "whose": clock.whose,
     }

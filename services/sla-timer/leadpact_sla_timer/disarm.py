@@ -1,4 +1,4 @@
-"""Stop the clocks of a lead that was contacted, accepted, rejected or taken away, as of when that happened.
+"""Write down what sales did with a lead, as of when that happened, and let its clocks follow.
 
 Feedback is written down for its assignment whether or not the assignment has been heard of: what comes first waits for it.
 """
@@ -10,17 +10,37 @@ from dataclasses import replace
 from datetime import datetime
 
 from leadpact.bus.consume import Received
-from leadpact.events import LeadAccepted, LeadContacted, LeadHeld, LeadRejected
+from leadpact.events import (
+    LeadAccepted,
+    LeadAttempted,
+    LeadClosed,
+    LeadContacted,
+    LeadMeetingBooked,
+    LeadPaused,
+    LeadRejected,
+    LeadResumed,
+)
 from leadpact.events.lead import Worked
 from leadpact.pact.book import PactBook
 from leadpact.storage.unit_of_work import Transaction
-from leadpact_sla_timer.judge import Assignment, Heard, earliest, reported
 from leadpact_sla_timer.lead_file import LeadFile
+from leadpact_sla_timer.record import Assignment, Heard, Paused, earliest, reported
+
+WORKED = (
+    LeadContacted,
+    LeadAccepted,
+    LeadRejected,
+    LeadAttempted,
+    LeadMeetingBooked,
+    LeadPaused,
+    LeadResumed,
+)
+"""What a clock hears of from whoever has the lead."""
 
 
 async def disarm(tx: Transaction, received: Sequence[Received], book: PactBook, now: datetime) -> None:
-    """Apply a batch of `LeadContacted`, `LeadAccepted` or `LeadRejected`."""
-    events: list[Worked] = [one.event for one in received]  # type: ignore[misc]  # the consumer hands over events of this class
+    """Apply a batch of the events that are `WORKED`."""
+    events: list[Worked] = [one.event for one in received]  # type: ignore[misc]  # the consumer hands over events of these classes
     file = await LeadFile.read(tx, book, (event.lead_id for event in events), now)
     for event, one in zip(events, received, strict=True):
         file.note(_with(file.assignment(event.lead_id, event.assignment_id), event))
@@ -28,30 +48,43 @@ async def disarm(tx: Transaction, received: Sequence[Received], book: PactBook, 
     await file.write(tx)
 
 
-async def release(tx: Transaction, received: Sequence[Received], book: PactBook, now: datetime) -> None:
-    """Apply a batch of `LeadHeld`: an owner who lost the lead, with nobody to give it to yet, is timed no longer."""
-    held = [(one, one.event) for one in received if isinstance(one.event, LeadHeld)]
-    file = await LeadFile.read(tx, book, (event.lead_id for _, event in held), now)
-    for one, event in held:
-        if event.previous_assignment_id is not None:
-            known = file.assignment(event.lead_id, event.previous_assignment_id)
-            taken_away = Heard("taken away, nobody free", event.occurred_at, now)
-            file.note(replace(known, ended=earliest(known.ended, taken_away)))
-            file.judge(event.lead_id, one.message.id)
+async def close(tx: Transaction, received: Sequence[Received], book: PactBook, now: datetime) -> None:
+    """Apply a batch of `LeadClosed`: nothing is owed to the lead any more."""
+    events: list[LeadClosed] = [one.event for one in received]  # type: ignore[misc]  # the consumer hands over events of this class
+    file = await LeadFile.read(tx, book, (event.lead_id for event in events), now)
+    for event, one in zip(events, received, strict=True):
+        closed = reported(f"closed: {event.reason}", event.occurred_at, event.recorded_at)
+        if request := file.latest_request(event.lead_id):
+            file.note_request(replace(request, closed=earliest(request.closed, closed)))
+        if event.assignment_id is not None:
+            known = file.assignment(event.lead_id, event.assignment_id)
+            file.note(known.ends(closed.what, closed.at, closed.recorded_at))
+        file.judge(event.lead_id, one.message.id)
     await file.write(tx)
 
 
 def _with(known: Assignment, event: Worked) -> Assignment:
-    """The assignment with one more fact, if it is earlier than what is known."""
+    """The assignment with one more fact."""
     match event:
         case LeadContacted():
-            return replace(known, contacted=earliest(known.contacted, _heard("contacted", event)))
+            reached = known.did("contacted", _heard("contacted", event))
+            return reached.tried(_heard(event.channel, event))
         case LeadAccepted():
-            return replace(known, accepted=earliest(known.accepted, _heard("accepted", event)))
+            return known.did("accepted", _heard("accepted", event))
+        case LeadMeetingBooked():
+            return known.did("meeting_booked", _heard("meeting booked", event))
         case LeadRejected():
-            return replace(known, ended=earliest(known.ended, _heard(f"rejected: {event.reason}", event)))
+            given_back = _heard(f"rejected: {event.reason}", event)
+            ended = known.ends(given_back.what, given_back.at, given_back.recorded_at)
+            return ended.did("rejected", given_back)
+        case LeadAttempted():
+            return known if event.automatic else known.tried(_heard(event.channel, event))
+        case LeadPaused():
+            return known.paused(Paused(event.recorded_at, event.until, event.state))
+        case LeadResumed():
+            return known.resumed(event.recorded_at)
         case _:
-            raise TypeError(f"{event.TYPE} is no feedback that stops a clock")
+            raise TypeError(f"{event.TYPE} is nothing that a clock hears of")
 
 
 def _heard(what: str, event: Worked) -> Heard:

@@ -1,48 +1,40 @@
-"""Say what the sla-timer does with each event it hears: assignments open clocks, feedback stops them."""
+"""Say what the sla-timer does with each event it hears: leads given to sales open clocks, what sales does stops or moves them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 
-from leadpact.bus.consume import Consumer, Received
+from leadpact.bus.consume import Consumer, Handler, Received
 from leadpact.clock import Clock
-from leadpact.events import (
-    LeadAccepted,
-    LeadAssigned,
-    LeadContacted,
-    LeadHeld,
-    LeadReassigned,
-    LeadRejected,
-)
+from leadpact.events import Event, LeadAssigned, LeadClosed, LeadHeld, LeadReassigned, RepAbsencesChanged
 from leadpact.pact.book import PactBook
 from leadpact.storage.unit_of_work import Transaction
 from leadpact_sla_timer.arm import arm
-from leadpact_sla_timer.disarm import disarm, release
+from leadpact_sla_timer.disarm import WORKED, close, disarm
+from leadpact_sla_timer.move import mind_absences
 
 CONSUMER = "sla-timer"
+
+_UseCase = Callable[[Transaction, Sequence[Received], PactBook, datetime], Awaitable[None]]
+_USE_CASES: dict[_UseCase, tuple[type[Event], ...]] = {
+    arm: (LeadAssigned, LeadReassigned, LeadHeld),
+    disarm: WORKED,
+    close: (LeadClosed,),
+    mind_absences: (RepAbsencesChanged,),
+}
 
 
 def timer_consumer(book: PactBook, clock: Clock) -> Consumer:
     """The consumer group `sla-timer` on the topic of leads."""
+    handlers: dict[type[Event], Handler] = {}
+    for use_case, events in _USE_CASES.items():
+        handlers |= dict.fromkeys(events, _handler(use_case, book, clock))
+    return Consumer(CONSUMER, handlers, clock)
 
-    async def opens(tx: Transaction, received: Sequence[Received]) -> None:
-        await arm(tx, received, book, clock.now())
 
-    async def stops(tx: Transaction, received: Sequence[Received]) -> None:
-        await disarm(tx, received, book, clock.now())
+def _handler(use_case: _UseCase, book: PactBook, clock: Clock) -> Handler:
+    async def handle(tx: Transaction, received: Sequence[Received]) -> None:
+        await use_case(tx, received, book, clock.now())
 
-    async def releases(tx: Transaction, received: Sequence[Received]) -> None:
-        await release(tx, received, book, clock.now())
-
-    return Consumer(
-        CONSUMER,
-        {
-            LeadAssigned: opens,
-            LeadReassigned: opens,
-            LeadContacted: stops,
-            LeadAccepted: stops,
-            LeadRejected: stops,
-            LeadHeld: releases,
-        },
-        clock,
-    )
+    return handle

@@ -2,90 +2,75 @@
 
 What decides is when things happened, never when we heard of them:
 
-* a touch at or before ``due_at`` meets the clock, also when the breach had been announced because the news came late;
-* the end of the assignment (rejected, or given to somebody else) at or before ``due_at`` cancels the clock, unless a touch
-  came before the end;
-* anything later than ``due_at`` leaves a breach, and a touch after it is measured all the same: the record says how long it took.
+* what keeps the promise, at or before ``due_at``, meets the clock, also when the breach had been announced because the news came late;
+* the end (rejected, closed, or given to somebody else) at or before ``due_at`` cancels the clock, unless the promise was kept before it;
+* anything later than ``due_at`` leaves a breach, and what is done after it is measured all the same: the record says how long it took.
 
-What was true before the clock opened counts as done at its start, with a duration of zero. Every fact is kept at its earliest,
-so judging again with one more fact never forgets, and judging twice changes nothing.
+What was true before the clock opened counts as done at its start, with a duration of zero; a clock that still waits for its turn
+is met where it stands. Every fact is kept at its earliest, so judging again with one more fact never forgets, and judging twice
+changes nothing.
+
+Pauses are the exception: they count from when they are heard of, and only for a clock that is still open. A pause moves ``due_at``,
+so that the same line decides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from uuid import UUID
 
 from leadpact.pact.model import Pact
+from leadpact_sla_timer.policies import BY_KIND
+from leadpact_sla_timer.record import Heard, Known, cut, earliest
+from leadpact_sla_timer.schedule import OWNER_AWAY, timed, with_lead_paused
 from leadpact_sla_timer.sla_clock import ClockState, SlaClock
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """Something that happened ``at``, of which we heard at ``recorded_at``; ``what`` names it or says why."""
-
-    what: str
-    at: datetime
-    recorded_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    """What is known of one assignment. ``cycle_id`` and ``assigned_at`` are None while only feedback has come."""
-
-    id: UUID
-    lead_id: UUID
-    cycle_id: UUID | None = None
-    assigned_at: datetime | None = None
-    contacted: Heard | None = None
-    accepted: Heard | None = None
-    ended: Heard | None = None
-
-
-def reported(what: str, happened_at: datetime, recorded_at: datetime) -> Heard:
-    """News from outside. Nothing is heard of before it happened, whatever the sender's clock says."""
-    return Heard(what, min(happened_at, recorded_at), recorded_at)
-
-
-def earliest(known: Heard | None, news: Heard) -> Heard:
-    """What happened first; of two reports of one instant, the one already known."""
-    return news if known is None or news.at < known.at else known
-
-
-def judge(
-    clock: SlaClock, own: Assignment, others: Iterable[Assignment], now: datetime, pact: Pact
-) -> SlaClock:
-    """``clock`` as it stands. ``others`` are the lead's other assignments, ``pact`` the version it started under."""
-    touch = _since_start(clock, min(_touches(clock, own, others), key=_when, default=None))
-    ended = _since_start(clock, own.ended)
-    known = [fact for fact in (touch, ended) if fact]
-    first = min(known, key=_when, default=None)  # of both at one instant, the touch
+def judge(clock: SlaClock, known: Known, now: datetime, pact: Pact) -> SlaClock:
+    """``clock`` as it stands. ``pact`` is the version it runs under."""
+    if clock.state.is_open:
+        clock = with_lead_paused(clock, known.pauses, pact)
+    promise = clock.promise(pact)
+    keeping = BY_KIND[promise.KIND].keeps(promise, known, clock.hours(pact))
+    kept = _since_start(clock, min(keeping, key=_when, default=None))
+    ended = _since_start(clock, _end(clock, known))
+    first = min(
+        (fact for fact in (kept, ended) if fact), key=_when, default=None
+    )  # of both at one instant, the first
     if first is None:
         return clock
+    clock = _stopped(clock, first.at, pact)
     if first.at > clock.due_at:
-        return _breached(clock, touch, now, pact)
-    return _met(clock, first, pact) if first is touch else _cancelled(clock, first, pact)
+        return _breached(clock, kept, now, pact)
+    return _met(clock, first, pact) if first is kept else cancelled(clock, first, pact)
 
 
-def _touches(clock: SlaClock, own: Assignment, others: Iterable[Assignment]) -> Iterator[Heard]:
-    if own.accepted and "accepted" in clock.stops:
-        yield own.accepted
-    if "contacted" not in clock.stops:
-        return
-    if own.contacted:
-        yield own.contacted
-    for other in others:
-        # An owner before this one had reached the lead already. What they do afterwards is not this owner's doing, and a
-        # contact before the lead was recycled belongs to another cycle.
-        if other.cycle_id == own.cycle_id and other.contacted and other.contacted.at <= clock.started_at:
-            yield other.contacted
+def _end(clock: SlaClock, known: Known) -> Heard | None:
+    """What ends the clock whether or not its promise was kept; the owner's leaving is known from the clock alone."""
+    if clock.ended_because != OWNER_AWAY or clock.ended_at is None or clock.recorded_at is None:
+        return known.ended
+    left = Heard(OWNER_AWAY, clock.ended_at, clock.recorded_at)
+    return earliest(left, known.ended) if known.ended else left
+
+
+def _stopped(clock: SlaClock, at: datetime, pact: Pact) -> SlaClock:
+    """The clock as it stood at ``at``. One that waited for its turn opened only then; one that stood still was due at no time, and
+    goes on from there.
+    """
+    match clock.state:
+        case ClockState.WAITING:
+            return replace(clock, started_at=at)
+        case ClockState.PAUSED:
+            return timed(replace(clock, pauses=cut(clock.pauses, at)), pact)
+        case _:
+            return clock
 
 
 def _since_start(clock: SlaClock, fact: Heard | None) -> Heard | None:
     """What was so before the clock opened is so from its start."""
-    return replace(fact, at=max(fact.at, clock.started_at)) if fact else None
+    if fact is None or clock.state is ClockState.WAITING:
+        return fact
+    return replace(fact, at=max(fact.at, clock.started_at))
 
 
 def _when(fact: Heard) -> datetime:
@@ -105,7 +90,8 @@ def _met(clock: SlaClock, touch: Heard, pact: Pact) -> SlaClock:
     )
 
 
-def _cancelled(clock: SlaClock, ended: Heard, pact: Pact) -> SlaClock:
+def cancelled(clock: SlaClock, ended: Heard, pact: Pact) -> SlaClock:
+    """The clock no longer matters, since ``ended``."""
     measured = _measured(clock, ended, pact)
     return replace(
         measured,

@@ -1,4 +1,4 @@
-"""Keep together what is known of the leads of one batch: read with two statements, written with three.
+"""Keep together what is known of the leads of one batch: read with three statements, written with four.
 
 Between the reading and the writing everything is plain values in memory, so that several events of one lead in a batch see each
 other, and the rules (`judge.py`, `policies/`) stay pure. The rows of the clocks are locked when read, in the order of their ids: a
@@ -9,62 +9,52 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, any_, bindparam, select, text
+from sqlalchemy import ARRAY, Uuid, any_, bindparam, select
 
 from leadpact.events.sla import ClockEvent
 from leadpact.ids import EventId
 from leadpact.pact.book import PactBook
 from leadpact.pact.model import Pact
-from leadpact.storage.bulk import columns_of, insert_rows, unnest
+from leadpact.storage.bulk import insert_rows
 from leadpact.storage.unit_of_work import Transaction
 from leadpact_sla_timer import announce
-from leadpact_sla_timer.judge import Assignment, Heard, judge
-from leadpact_sla_timer.sla_clock import SlaClock
-from leadpact_sla_timer.tables import sla_assignment, sla_clock
+from leadpact_sla_timer.clock_rows import insert_clocks, update_clocks
+from leadpact_sla_timer.judge import judge
+from leadpact_sla_timer.measure import waits_of
+from leadpact_sla_timer.record import Assignment, Known, Request, known_to_all, known_to_owner
+from leadpact_sla_timer.request_rows import (
+    UPSERT_ASSIGNMENT,
+    UPSERT_REQUEST,
+    assignment_of,
+    assignment_row,
+    request_of_row,
+    request_row,
+)
+from leadpact_sla_timer.sla_clock import ClockState, SlaClock
+from leadpact_sla_timer.tables import sla_assignment, sla_clock, sla_request
 
 _LEADS = bindparam("lead_ids", type_=ARRAY(Uuid))
 _ASSIGNMENTS = select(sla_assignment).where(sla_assignment.c.lead_id == any_(_LEADS))
+_REQUESTS = select(sla_request).where(sla_request.c.lead_id == any_(_LEADS))
 _CLOCKS = (
     select(sla_clock).where(sla_clock.c.lead_id == any_(_LEADS)).order_by(sla_clock.c.id).with_for_update()
 )
 
-_CHANGING = (
-    "id",
-    "state",
-    "next_at",
-    "warned_percent",
-    "breached_at",
-    "met_at",
-    "met_by",
-    "ended_at",
-    "ended_because",
-    "recorded_at",
-    "elapsed_seconds",
-    "business_seconds",
-)
-_UPDATE_CLOCKS = text(
-    f"UPDATE sla_clock c SET {', '.join(f'{name} = r.{name}' for name in _CHANGING[1:])} "
-    f"FROM {unnest(sla_clock, _CHANGING)} WHERE c.id = r.id"
-)
-_UPSERT_ASSIGNMENT = "(id) DO UPDATE SET " + ", ".join(
-    f"{column.name} = EXCLUDED.{column.name}"
-    for column in sla_assignment.c
-    if column.name not in ("id", "lead_id")
-)
-
 
 class LeadFile:
-    """The assignments and clocks of some leads, as known and as changed in this transaction."""
+    """The requests, assignments and clocks of some leads, as known and as changed in this transaction."""
 
     def __init__(self, pacts: dict[int, Pact], now: datetime) -> None:
         self.now = now
         self._pacts = pacts
+        self._requests: dict[UUID, dict[UUID, Request]] = defaultdict(dict)
         self._assignments: dict[UUID, dict[UUID, Assignment]] = defaultdict(dict)
         self._clocks: dict[UUID, dict[UUID, SlaClock]] = defaultdict(dict)
+        self._noted_requests: set[tuple[UUID, UUID]] = set()
         self._noted: set[tuple[UUID, UUID]] = set()
         self._opened: set[UUID] = set()
         self._changed: set[tuple[UUID, UUID]] = set()
@@ -84,10 +74,14 @@ class LeadFile:
         Raises ``NotFound`` for a pact version that there is not.
         """
         leads = {"lead_ids": sorted(set(lead_ids))}
-        assignments = [_assignment(row) for row in await tx.execute(_ASSIGNMENTS, leads)]
+        requests = [request_of_row(row) for row in await tx.execute(_REQUESTS, leads)]
+        assignments = [assignment_of(row) for row in await tx.execute(_ASSIGNMENTS, leads)]
         clocks = [SlaClock.from_row(row) for row in await tx.execute(_CLOCKS, leads)]
         versions = {clock.pact_version for clock in clocks} | set(pact_versions)
+        versions |= {request.pact_version for request in requests}
         file = cls({version: (await book.at(tx, version)).pact for version in versions}, now)
+        for request in requests:
+            file._requests[request.lead_id][request.id] = request
         for assignment in assignments:
             file._assignments[assignment.lead_id][assignment.id] = assignment
         for clock in clocks:
@@ -97,6 +91,14 @@ class LeadFile:
     def pact(self, version: int) -> Pact:
         """A version that was asked for when reading."""
         return self._pacts[version]
+
+    def request(self, lead_id: UUID, request_id: UUID) -> Request | None:
+        """What is known of a request."""
+        return self._requests[lead_id].get(request_id)
+
+    def latest_request(self, lead_id: UUID) -> Request | None:
+        """The last time that the person asked."""
+        return max(self._requests[lead_id].values(), key=lambda one: one.received_at, default=None)
 
     def assignment(self, lead_id: UUID, assignment_id: UUID) -> Assignment:
         """What is known of an assignment; a blank one if nothing is."""
@@ -111,6 +113,12 @@ class LeadFile:
         """All clocks of a lead, ended ones as well."""
         return list(self._clocks[lead_id].values())
 
+    def note_request(self, request: Request) -> None:
+        """Write down what became known of a request."""
+        if self._requests[request.lead_id].get(request.id) != request:
+            self._requests[request.lead_id][request.id] = request
+            self._noted_requests.add((request.lead_id, request.id))
+
     def note(self, assignment: Assignment) -> None:
         """Write down what became known of an assignment."""
         if self._assignments[assignment.lead_id].get(assignment.id) != assignment:
@@ -118,73 +126,45 @@ class LeadFile:
             self._noted.add((assignment.lead_id, assignment.id))
 
     def open(self, clock: SlaClock, cause: EventId) -> None:
-        """Start a clock and say so."""
+        """Start a clock and say so; one that waits for its turn is announced when that has come."""
         self._clocks[clock.lead_id][clock.id] = clock
         self._opened.add(clock.id)
         self._changed.add((clock.lead_id, clock.id))
-        self._said.append((announce.started(clock), cause))
+        if clock.state is not ClockState.WAITING:
+            self._said.append((announce.started(clock), cause))
 
     def judge(self, lead_id: UUID, cause: EventId) -> None:
-        """Bring every clock of a lead up to what is known now, and say what changed."""
+        """Bring every clock and every request of a lead up to what is known now, and say what changed."""
         for clock in self.clocks_of(lead_id):
-            own = self.assignment(lead_id, clock.assignment_id)
-            others = [other for other in self.assignments_of(lead_id) if other.id != own.id]
-            judged = judge(clock, own, others, self.now, self._pacts[clock.pact_version])
+            pact = self._pacts[clock.pact_version]
+            judged = judge(clock, self._known_to(clock), self.now, pact)
             if judged == clock:
                 continue
             self._clocks[lead_id][clock.id] = judged
             self._changed.add((lead_id, clock.id))
-            if event := announce.change(clock, judged):
+            if event := announce.change(clock, judged, self.now, pact):
                 self._said.append((event, cause))
+        for request in list(self._requests[lead_id].values()):
+            waits = waits_of(request, self.assignments_of(lead_id), self._pacts[request.pact_version])
+            self.note_request(replace(request, waits=waits))
+
+    def _known_to(self, clock: SlaClock) -> Known:
+        assignments = self._assignments[clock.lead_id].values()
+        if clock.assignment_id is not None:
+            own = self.assignment(clock.lead_id, clock.assignment_id)
+            return known_to_owner(own, [one for one in assignments if one.id != own.id], clock.started_at)
+        return known_to_all(self._requests[clock.lead_id][clock.subject_id], assignments)
 
     async def write(self, tx: Transaction) -> None:
         """Write the changes and announce them."""
+        requests = [self._requests[lead_id][id_] for lead_id, id_ in sorted(self._noted_requests)]
+        await insert_rows(tx, sla_request, [request_row(one) for one in requests], conflict=UPSERT_REQUEST)
         noted = [self._assignments[lead_id][id_] for lead_id, id_ in sorted(self._noted)]
-        await insert_rows(tx, sla_assignment, [_row(one) for one in noted], conflict=_UPSERT_ASSIGNMENT)
+        await insert_rows(
+            tx, sla_assignment, [assignment_row(one) for one in noted], conflict=UPSERT_ASSIGNMENT
+        )
         changed = [self._clocks[lead_id][id_] for lead_id, id_ in sorted(self._changed)]
-        opened = [clock.to_row() for clock in changed if clock.id in self._opened]
-        await insert_rows(tx, sla_clock, opened)
+        await insert_clocks(tx, [clock for clock in changed if clock.id in self._opened])
         await update_clocks(tx, [clock for clock in changed if clock.id not in self._opened])
         for event, cause in self._said:
             tx.emit(event, caused_by=cause)
-
-
-async def update_clocks(tx: Transaction, clocks: Collection[SlaClock]) -> None:
-    """Write what may change of clocks whose rows this transaction has locked."""
-    if clocks:
-        await tx.execute(
-            _UPDATE_CLOCKS, columns_of(sla_clock, _CHANGING, [clock.to_row() for clock in clocks])
-        )
-
-
-def _assignment(row: Any) -> Assignment:
-    return Assignment(
-        id=row.id,
-        lead_id=row.lead_id,
-        cycle_id=row.cycle_id,
-        assigned_at=row.assigned_at,
-        contacted=_heard("contacted", row.contacted_at, row.contact_recorded_at),
-        accepted=_heard("accepted", row.accepted_at, row.accept_recorded_at),
-        ended=_heard(row.ended_because, row.ended_at, row.end_recorded_at),
-    )
-
-
-def _heard(what: str, at: datetime | None, recorded_at: datetime | None) -> Heard | None:
-    return Heard(what, at, recorded_at) if at and recorded_at else None
-
-
-def _row(assignment: Assignment) -> dict[str, Any]:
-    contacted, accepted, ended = assignment.contacted, assignment.accepted, assignment.ended
-    return {
-        "id": assignment.id,
-        "lead_id": assignment.lead_id,
-        "cycle_id": assignment.cycle_id,
-        "assigned_at": assignment.assigned_at,
-        "contacted_at": contacted.at if contacted else None,
-        "contact_recorded_at": contacted.recorded_at if contacted else None,
-        "accepted_at": accepted.at if accepted else None,
-        "accept_recorded_at": accepted.recorded_at if accepted else None,
-        "ended_at": ended.at if ended else None,
-        "end_recorded_at": ended.recorded_at if ended else None,
-        "ended_because": ended.what if ended else None,
-    }

@@ -13,10 +13,10 @@ from leadpact.storage.unit_of_work import Transaction, UnitOfWork
 
 _LATENESS_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
 
+_SHOWN = ("waiting", "running", "paused", "breached")
+
 # Both read the index (state, due_at, id) only.
-_COUNTS = text(
-    "SELECT state, count(*) AS clocks FROM sla_clock WHERE state IN ('running', 'breached') GROUP BY state"
-)
+_COUNTS = text(f"SELECT state, count(*) AS clocks FROM sla_clock WHERE state IN {_SHOWN} GROUP BY state")
 _OLDEST = text("SELECT min(due_at) FROM sla_clock WHERE state = 'running' AND due_at <= :now")
 
 
@@ -35,7 +35,8 @@ class TimerMetrics:
         self.clocks = Gauge(
             "leadpact_sla_timers",
             "Clocks by state. The same in every instance: take the maximum. "
-            "Running ones that fall to zero in business hours mean that no leads are assigned.",
+            "Running ones that fall to zero in business hours mean that no leads are assigned; "
+            "waiting ones are of leads that came in bulk and start at their turn.",
             ["state"],
             registry=registry,
         )
@@ -48,7 +49,7 @@ class TimerMetrics:
 
     def show(self, counts: dict[str, int], oldest_due_at: datetime | None, now: datetime) -> None:
         """Set the gauges."""
-        for state in ("running", "breached"):
+        for state in _SHOWN:
             self.clocks.labels(state).set(counts.get(state, 0))
         self.oldest_overdue.set((now - oldest_due_at).total_seconds() if oldest_due_at else 0)
 

@@ -1,51 +1,36 @@
-"""Say what a kind of promise is: which clocks it opens for an assignment, when they are due, and what stops them.
+"""Say what a kind of promise is: what keeps it.
 
-A kind is one module in `policies/` and one line in `policies/__init__.py`. Everything after the opening (warning, breach, late
-news, the record) is the same for every kind.
+A kind is one module in `policies/` and one line in `policies/__init__.py`; its section of the pact is one class in
+`leadpact/pact/sla.py`. Everything else (opening, warnings, pauses, breach, late news, the record) is the same for every kind.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from leadpact.events import LeadAssigned, LeadFacts
-from leadpact.pact.model import Pact
-from leadpact_sla_timer.hours import Hours
-from leadpact_sla_timer.sla_clock import Warn
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """A clock to open: what the pact promises for one assignment."""
-
-    promise: str
-    """Its name in the pact."""
-    target: str
-    """The pact's words: ``2 business hours``."""
-    target_seconds: int
-    hours: Hours
-    """Whose hours count."""
-    started_at: datetime
-    due_at: datetime
-    warnings: tuple[Warn, ...]
-    """In order, each before ``due_at``."""
-    stops: tuple[str, ...]
-    """What keeps the promise: ``contacted``, ``accepted`` or both, whichever happens first."""
-    reassign_at_most: int | None
-    """On a breach: how often the lead goes to the next owner. None: never."""
-    escalate_to: str | None
-    """Who decides when nobody is left."""
+from leadpact.domain.working_calendar import WorkingCalendar
+from leadpact.events import LeadFacts
+from leadpact.pact.sla import Promise
+from leadpact_sla_timer.record import Heard, Known
 
 
 class Policy(Protocol):
-    """One kind of promise."""
+    """One kind of promise. Pure."""
 
-    def openings(self, assigned: LeadAssigned, pact: Pact) -> Sequence[Opening]:
-        """The clocks that this kind opens for an assignment: one for each promise that applies. Pure."""
+    @property
+    def kind(self) -> str:
+        """The `KIND` of the promises that it judges."""
         ...
+
+    def keeps(self, promise: Promise, known: Known, hours: WorkingCalendar) -> Iterable[Heard]:
+        """The facts any of which keeps ``promise``; the first to happen decides. ``hours`` are the clock's."""
+        ...
+
+
+def stopping(promise: Promise, known: Known) -> list[Heard]:
+    """The facts that the promise's `stops` name: they keep a promise of any kind."""
+    return [known.done[what] for what in promise.stops if what in known.done]
 
 
 def facts_of(lead: LeadFacts) -> Mapping[str, object]:

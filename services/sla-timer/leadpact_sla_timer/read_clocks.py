@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import Select, select, tuple_
 
 from leadpact.errors import Fault
+from leadpact.events.sla import Whose
 from leadpact.runtime.problems import Problem
 from leadpact.storage.unit_of_work import Transaction
 from leadpact_sla_timer.sla_clock import ClockState, SlaClock
@@ -25,12 +26,15 @@ class Filter:
     state: ClockState | None = None
     rep_id: str | None = None
     lead_id: UUID | None = None
+    whose: Whose | None = None
+    policy: str | None = None
+    released_at_pace: bool | None = None
     due_before: datetime | None = None
 
     @property
     def soonest_first(self) -> bool:
-        """Running clocks are read for what comes next, all others for what was lately."""
-        return self.state is ClockState.RUNNING
+        """Open clocks are read for what comes next, all others for what was lately."""
+        return self.state is not None and self.state.is_open
 
 
 async def read_clock(tx: Transaction, clock_id: UUID) -> SlaClock | None:
@@ -61,12 +65,10 @@ async def page_of_clocks(
 
 def _filtered(wanted: Filter) -> Select[tuple[object, ...]]:
     query = select(sla_clock)
-    if wanted.state is not None:
-        query = query.where(sla_clock.c.state == wanted.state.value)
-    if wanted.rep_id is not None:
-        query = query.where(sla_clock.c.rep_id == wanted.rep_id)
-    if wanted.lead_id is not None:
-        query = query.where(sla_clock.c.lead_id == wanted.lead_id)
+    for name in ("state", "rep_id", "lead_id", "whose", "policy", "released_at_pace"):
+        value = getattr(wanted, name)
+        if value is not None:
+            query = query.where(sla_clock.c[name] == value)
     if wanted.due_before is not None:
         query = query.where(sla_clock.c.due_at < wanted.due_before)
     return query

@@ -18,11 +18,18 @@ def build(parts: Parts) -> Built:
     metrics = TimerMetrics(parts.metrics)
     consumer = timer_consumer(parts.pact_book, parts.clock)
     reader = parts.carrier.reader(CONSUMER, [Topic.LEADS])
-    sweeper = Sweeper(uow, parts.clock, parts.wake, metrics)
+    sweeper = Sweeper(
+        uow,
+        parts.pact_book,
+        parts.clock,
+        parts.wake,
+        metrics,
+        overdue_per_second=parts.settings.overdue_clocks_per_second,
+    )
     gauges = Gauges(uow, parts.clock, metrics)
     return Built(
         name=CONSUMER,
-        routers=[create_router(uow.transaction, parts.pact_book, parts.clock)],
+        routers=[create_router(uow, parts.pact_book, parts.clock, parts.wake)],
         loops=[
             Loop("sla-timer consumer", lambda stop: run_consumer(reader, consumer, stop)),
             Loop("sla-timer sweep", sweeper.run),

@@ -1,16 +1,19 @@
 """Fire every clock that has come due, once each, however many sweepers run.
 
-A running clock is a row with the moment at which it fires next. One sweep is one transaction:
+A clock that waits or runs is a row with the moment at which it fires next. One sweep is one transaction:
 
 1. **claim** the rows whose moment has come, oldest first, ``FOR UPDATE SKIP LOCKED``: what another sweeper holds is passed
    over, so sweepers share the work and never wait for each other;
-2. **fire**: decide for each, as a pure rule, whether it is a warning or the end;
+2. **fire**: decide for each, as a pure rule (`fire.py`), whether it starts, warns, is left by its owner, or is breached;
 3. **write** the new state and **announce** it, in the same transaction.
 
 There is no claimed state and nobody who looks after stale claims: a sweeper that dies takes its transaction with it, and its
 clocks are free at once. A clock that has fired no longer has that moment, so nothing fires twice, not even when time is set back. Time
 comes in as a value from the service's clock, which follows the database and never runs ahead of it; while that clock is unsteady
-nothing fires. After an outage clocks fire in the order in which they were due, with the time at which they were.
+nothing fires.
+
+After an outage clocks fire in the order in which they were due, with the time at which they were, and at a bounded rate: what is
+more than a minute late is let through at so many a second, so that the router, the CRM and the people behind it can follow.
 
 Between sweeps the loop sleeps until the next moment in the table, but never longer than a poll (another instance may have
 opened an earlier clock), and a clock opened in this process wakes it.
@@ -20,52 +23,44 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import bindparam, select, text
+from sqlalchemy import bindparam, func, select
 
 from leadpact.bus.consume import backoff_seconds
 from leadpact.clock import Clock, wait_for
 from leadpact.errors import Transient
 from leadpact.events import Topic
-from leadpact.events.sla import ClockEvent
+from leadpact.pact.book import PactBook
 from leadpact.storage.unit_of_work import Transaction, UnitOfWork
 from leadpact.storage.wake import Wake
-from leadpact_sla_timer import announce
-from leadpact_sla_timer.lead_file import update_clocks
+from leadpact_sla_timer.clock_rows import update_clocks
+from leadpact_sla_timer.fire import Fired, fire
 from leadpact_sla_timer.metrics import TimerMetrics
-from leadpact_sla_timer.sla_clock import ClockState, SlaClock, Warn, next_moment
+from leadpact_sla_timer.sla_clock import SlaClock
 from leadpact_sla_timer.tables import sla_clock
 
 log = structlog.get_logger(__name__)
 
-# Written out, because the planner takes the partial index only for a predicate that it can read.
-_RUNNING = text("state = 'running'")
-
 # `now` is a bound value. A volatile function in its place could be no index condition: the scan would pass through every
-# running clock, unnoticed in a small table and a hundred times later in a large one.
+# running clock, unnoticed in a small table and a hundred times later in a large one. The comparison alone tells the planner that the
+# partial index holds whatever it asks for.
 CLAIM = (
     select(sla_clock)
-    .where(_RUNNING, sla_clock.c.next_at <= bindparam("now"))
+    .where(sla_clock.c.next_at <= bindparam("now"))
     .order_by(sla_clock.c.next_at)
     .limit(bindparam("limit"))
     .with_for_update(skip_locked=True)
 )
-_NEXT = select(sla_clock.c.next_at).where(_RUNNING).order_by(sla_clock.c.next_at).limit(1)
+_NEXT = select(func.min(sla_clock.c.next_at))
+
+OVERDUE = timedelta(minutes=1)
+"""Who is later than this was held up by an outage."""
 
 # Due and still there: another sweeper holds it, and will be done with it in a moment.
 _HELD_BY_ANOTHER_SECONDS = 0.02
-
-
-@dataclass(frozen=True, slots=True)
-class Fired:
-    """A clock that fired: what it is now, what is announced, and for when that was planned."""
-
-    clock: SlaClock
-    event: ClockEvent
-    planned_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,30 +71,20 @@ class Swept:
     more: bool
     next_at: datetime | None
 
-
-def fire(clock: SlaClock, now: datetime) -> Fired:
-    """What happens to a running clock whose moment has come. One that is due is not warned about any more."""
-    if clock.due_at <= now:
-        ended = replace(clock, state=ClockState.BREACHED, next_at=None, breached_at=now)
-        return Fired(ended, announce.breached(ended), clock.due_at)
-    warning = _latest(clock.warnings, now)
-    following = next_moment(clock.warnings, clock.due_at, after=now)
-    warned = replace(clock, warned_percent=warning.percent, next_at=following)
-    return Fired(warned, announce.warned(warned, warning), warning.at)
+    def overdue(self, now: datetime) -> int:
+        """How many of them an outage had held up."""
+        return sum(now - one.planned_at > OVERDUE for one in self.fired)
 
 
-def _latest(warnings: Sequence[Warn], now: datetime) -> Warn:
-    """Of several warnings that were missed only the last says anything new."""
-    return max((warning for warning in warnings if warning.at <= now), key=lambda warning: warning.at)
-
-
-async def sweep(tx: Transaction, now: datetime, limit: int) -> Swept:
+async def sweep(tx: Transaction, book: PactBook, now: datetime, limit: int) -> Swept:
     """Fire at most ``limit`` of the clocks that are due at ``now``, in ``tx``."""
-    claimed = await tx.execute(CLAIM, {"now": now, "limit": limit})
-    fired = [fire(SlaClock.from_row(row), now) for row in claimed]
+    claimed = [SlaClock.from_row(row) for row in await tx.execute(CLAIM, {"now": now, "limit": limit})]
+    pacts = {version: (await book.at(tx, version)).pact for version in {one.pact_version for one in claimed}}
+    fired = [fire(clock, now, pacts[clock.pact_version]) for clock in claimed]
     await update_clocks(tx, [one.clock for one in fired])
     for one in fired:
-        tx.emit(one.event)
+        if one.event is not None:
+            tx.emit(one.event)
     more = len(fired) == limit
     return Swept(fired, more, None if more else (await tx.execute(_NEXT)).scalar())
 
@@ -110,17 +95,22 @@ class Sweeper:
     def __init__(
         self,
         uow: UnitOfWork,
+        book: PactBook,
         clock: Clock,
         wake: Wake,
         metrics: TimerMetrics,
         *,
         batch_size: int = 500,
+        overdue_per_second: int = 200,
         poll_at_most_seconds: float = 0.5,
     ) -> None:
         self._uow = uow
+        self._book = book
         self._clock = clock
         self._metrics = metrics
         self._batch_size = batch_size
+        self._overdue_per_second = overdue_per_second
+        self._limit = batch_size
         self._poll_at_most_seconds = poll_at_most_seconds
         # Whoever opens a clock announces it on this topic, and is heard here as soon as it has committed.
         self._sleeper = wake.sleeper([Topic.SLA])
@@ -131,7 +121,7 @@ class Sweeper:
             log.warning("sla_timer.clock_unsteady")
             return Swept([], more=False, next_at=None)
         async with self._uow.transaction() as tx:
-            swept = await sweep(tx, self._clock.now(), self._batch_size)
+            swept = await sweep(tx, self._book, self._clock.now(), self._limit)
         self._tell(swept)
         return swept
 
@@ -142,13 +132,21 @@ class Sweeper:
             try:
                 swept = await self.run_once()
                 failures = 0
+                self._limit = self._batch_size
             except Transient as error:
                 failures += 1
                 log.warning("sla_timer.sweep_waits", failures=failures, reason=str(error))
                 await wait_for(stop, backoff_seconds(failures))
                 continue
-            if not swept.more:
+            if overdue := swept.overdue(self._clock.now()):
+                await self._let_others_follow(stop, overdue)
+            elif not swept.more:
                 await self._sleeper.wait(stop, self._seconds_to_sleep(swept.next_at))
+
+    async def _let_others_follow(self, stop: asyncio.Event, overdue: int) -> None:
+        """Wait for as long as ``overdue`` clocks may take; from now on few at a time, until none is overdue any more."""
+        self._limit = min(self._batch_size, max(1, self._overdue_per_second // 4))
+        await wait_for(stop, overdue / self._overdue_per_second)
 
     def _seconds_to_sleep(self, next_at: datetime | None) -> float:
         if next_at is None:
@@ -163,7 +161,7 @@ class Sweeper:
             self._metrics.lateness.labels(one.clock.state).observe(max(0.0, lateness))
             log.info(
                 "sla_timer.fired",
-                kind=one.event.TYPE,
+                kind=one.event.TYPE if one.event else "held back in quiet hours",
                 clock_id=str(one.clock.id),
                 lead_id=str(one.clock.lead_id),
                 policy=one.clock.policy,

@@ -57,7 +57,7 @@ class Timer:
             pass
 
     def sweeper(self, **options: Any) -> Sweeper:
-        return Sweeper(self.uow, self.clock, self.wake, self.metrics, **options)
+        return Sweeper(self.uow, self.book, self.clock, self.wake, self.metrics, **options)
 
     async def sweep(self) -> None:
         """Fire whatever is due."""

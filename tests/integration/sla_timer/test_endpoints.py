@@ -26,7 +26,7 @@ async def api(timer: Timer) -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
     app.state.gatekeeper = OpenGatekeeper()
     install_problem_handlers(app)
-    app.include_router(create_router(timer.uow.transaction, timer.book, timer.clock))
+    app.include_router(create_router(timer.uow, timer.book, timer.clock, timer.wake))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://timer") as client:
         yield client
 
@@ -90,10 +90,10 @@ async def test_one_clock_is_explained_with_what_is_left_of_it(timer: Timer, api:
     clock = (await api.get(f"/v1/clocks/{(await timer.only_clock()).id}")).json()
     assert clock["seconds_left"] == 90 * 60
     assert clock["explanation"] == (
-        "Started when Ana, the first owner, was given the lead: Tue 03 Mar 2026 10:00 Europe/Berlin. "
+        "The owner's clock. Started when Ana, the first owner, was given the lead: Tue 03 Mar 2026 10:00 Europe/Berlin. "
         "The promise first-touch (pact version 1) allows 2 business hours, "
         "counted in the hours of the calendar berlin in Europe/Berlin. "
-        "It is kept once the lead is contacted, and ends when the lead is rejected or goes to somebody else. "
+        "It is kept once the lead is contacted, and ends when the lead is rejected or goes to somebody else. Automatic replies stop nothing. "
         "It is due Tue 03 Mar 2026 12:00 Europe/Berlin, which is Tue 03 Mar 2026 11:00 Europe/London. "
         "1 h 30 min of business time is left."
     )

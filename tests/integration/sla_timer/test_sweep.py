@@ -39,9 +39,9 @@ async def test_a_sweeper_passes_over_what_another_holds_and_neither_announces_th
     await _overdue(timer, 10)
 
     async with asyncio.timeout(PATIENCE_SECONDS), timer.uow.transaction() as first:
-        held = await sweep(first, timer.clock.now(), limit=4)
+        held = await sweep(first, timer.book, timer.clock.now(), limit=4)
         async with timer.uow.transaction() as second:
-            others = await sweep(second, timer.clock.now(), limit=100)
+            others = await sweep(second, timer.book, timer.clock.now(), limit=100)
 
     assert (len(held.fired), len(others.fired)) == (4, 6)
     announced = Counter(breach.clock_id for breach in await timer.said(SlaBreached))
@@ -74,7 +74,7 @@ async def test_a_sweeper_that_is_killed_between_claim_and_commit_leaves_its_cloc
 
     async def sweep_and_die() -> None:
         async with timer.uow.transaction() as doomed:
-            assert len((await sweep(doomed, timer.clock.now(), limit=12)).fired) == 12
+            assert len((await sweep(doomed, timer.book, timer.clock.now(), limit=12)).fired) == 12
             pid = (await doomed.execute(text("SELECT pg_backend_pid()"))).scalar_one()
             async with timer.database.engine.connect() as other:
                 await other.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
@@ -95,7 +95,7 @@ async def test_after_an_outage_clocks_fire_oldest_first(timer: Timer) -> None:
     async with timer.uow.transaction() as tx:
         # The index would give this order by luck; the promise holds for whatever plan is chosen.
         await tx.execute(text("SET LOCAL enable_indexscan = off"))
-        swept = await sweep(tx, DUE + HOUR, limit=3)
+        swept = await sweep(tx, timer.book, DUE + HOUR, limit=3)
 
     assert swept.more
     oldest = [at + 2 * HOUR for at in sorted(starts)[:3]]
@@ -110,7 +110,7 @@ async def test_contact_that_races_with_the_sweep_ends_as_what_happened_first(tim
 
     async with asyncio.timeout(PATIENCE_SECONDS):
         async with timer.uow.transaction() as sweeping:
-            await sweep(sweeping, timer.clock.now(), limit=10)
+            await sweep(sweeping, timer.book, timer.clock.now(), limit=10)
             hearing = asyncio.create_task(timer.read())
             await _until_somebody_waits_for_a_lock(timer)
         await hearing
@@ -187,7 +187,7 @@ def _copies(count: int) -> TextClause:
     """Copies of every clock, one in five of them running."""
     changed = {
         "id": "gen_random_uuid()",
-        "assignment_id": "gen_random_uuid()",
+        "subject_id": "gen_random_uuid()",
         "state": "CASE WHEN n % 5 = 0 THEN 'running' ELSE 'met' END",
         "next_at": "CASE WHEN n % 5 = 0 THEN c.due_at + n * interval '1 second' END",
     }
@@ -202,7 +202,7 @@ def _copies(count: int) -> TextClause:
 async def test_a_sleeping_loop_wakes_for_a_clock_opened_while_it_slept(timer: Timer) -> None:
     """On a real clock: opened in this process, the clock fires when it is due although the poll is a minute away."""
     real = ScaledClock(TUESDAY_MORNING, rate=3600)  # two hours in two seconds
-    sweeper = Sweeper(timer.uow, real, timer.wake, timer.metrics, poll_at_most_seconds=60)
+    sweeper = Sweeper(timer.uow, timer.book, real, timer.wake, timer.metrics, poll_at_most_seconds=60)
     stop = asyncio.Event()
     running = asyncio.create_task(sweeper.run(stop))
     fired = timer.wake.sleeper([Topic.SLA])
@@ -223,7 +223,9 @@ async def test_a_sleeping_loop_wakes_for_a_clock_opened_while_it_slept(timer: Ti
 
 async def test_a_sleeping_loop_finds_what_another_process_opened_at_its_next_poll(timer: Timer) -> None:
     nobody_pokes = Wake()
-    sweeper = Sweeper(timer.uow, timer.clock, nobody_pokes, timer.metrics, poll_at_most_seconds=0.05)
+    sweeper = Sweeper(
+        timer.uow, timer.book, timer.clock, nobody_pokes, timer.metrics, poll_at_most_seconds=0.05
+    )
     announced, stop = timer.wake.sleeper([Topic.SLA]), asyncio.Event()
     running = asyncio.create_task(sweeper.run(stop))
     try:

@@ -69,5 +69,5 @@ def test_a_demo_request_on_friday_afternoon_is_due_on_monday(acme: Pact) -> None
     berlin = ZoneInfo("Europe/Berlin")
     promise = acme.sla["demo-first-touch"]
     calendar = acme.calendars["berlin"].build()
-    due_at = promise.first_touch_within.due(datetime(2026, 11, 13, 15, 0, tzinfo=berlin), calendar)
+    due_at = promise.target.due(datetime(2026, 11, 13, 15, 0, tzinfo=berlin), calendar)
     assert due_at == datetime(2026, 11, 16, 10, 0, tzinfo=berlin)

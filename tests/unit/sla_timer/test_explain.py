@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from leadpact.pact.model import Pact
 from leadpact_sla_timer.explain import explain, second_zone, time_left
 from leadpact_sla_timer.sla_clock import ClockState, SlaClock
-from tests.support.clocks import DUE, HOUR, MINUTE, TWO_HOURS, clock
+from tests.support.clocks import DUE, HOUR, MINUTE, TWO_HOURS, clock, promising
 from tests.support.fake_clock import TUESDAY_MORNING as START
 
 
-def _said(subject: SlaClock, after_start: timedelta = HOUR) -> str:
-    return explain(subject, START + after_start, TWO_HOURS)
+def _said(subject: SlaClock, after_start: timedelta = HOUR, pact: Pact = TWO_HOURS) -> str:
+    return explain(subject, START + after_start, pact)
 
 
 def test_a_running_clock_says_how_much_is_left() -> None:
@@ -39,15 +40,18 @@ def test_a_promise_in_wall_time_says_that_every_hour_counts() -> None:
 
 
 def test_later_owners_are_counted_and_every_way_to_stop_is_named() -> None:
-    said = _said(clock(hop=3, rep_name="Cem", stops=("contacted", "accepted")))
-    assert said.startswith("Started when Cem, owner number 3, was given the lead: Tue 03 Mar 2026 09:00 UTC.")
-    assert "It is kept once the lead is contacted or accepted, and ends when" in said
+    pact = promising("first_touch_within: 2 business hours, stops: [contacted, accepted]")
+    said = _said(clock(hop=3, rep_name="Cem"), pact=pact)
+    assert said.startswith(
+        "The owner's clock. Started when Cem, owner number 3, was given the lead: Tue 03 Mar 2026 09:00 UTC."
+    )
+    assert "It is kept once the lead is contacted or the lead is accepted, and ends when" in said
 
 
 def test_a_breach_says_whether_the_lead_was_touched_in_the_end() -> None:
     breached = clock(state=ClockState.BREACHED, next_at=None, breached_at=DUE)
     assert _said(breached).endswith(
-        "It was breached, which was announced Tue 03 Mar 2026 11:00 UTC. Nobody has been heard to touch the lead since."
+        "It was breached, which was announced Tue 03 Mar 2026 11:00 UTC. Nobody has been heard to do what was promised since."
     )
     touched = clock(
         state=ClockState.BREACHED,
@@ -58,7 +62,7 @@ def test_a_breach_says_whether_the_lead_was_touched_in_the_end() -> None:
         business_seconds=3 * 3600,
     )
     assert _said(touched).endswith(
-        "In the end the lead was contacted Tue 03 Mar 2026 12:00 UTC, with 3 h of business time used."
+        "In the end: contacted Tue 03 Mar 2026 12:00 UTC, with 3 h of business time used."
     )
 
 
@@ -66,9 +70,7 @@ def test_a_cancelled_clock_says_why() -> None:
     cancelled = clock(
         state=ClockState.CANCELLED, next_at=None, ended_at=START + HOUR, ended_because="rejected: no_budget"
     )
-    assert _said(cancelled).endswith(
-        "It was cancelled Tue 03 Mar 2026 10:00 UTC, because the assignment ended (rejected: no_budget)."
-    )
+    assert _said(cancelled).endswith("It was cancelled Tue 03 Mar 2026 10:00 UTC (rejected: no_budget).")
 
 
 def test_the_due_time_is_told_in_two_zones() -> None:

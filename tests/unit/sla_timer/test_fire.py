@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 
 from leadpact.events import SlaBreached, SlaWarned
+from leadpact_sla_timer.fire import fire
 from leadpact_sla_timer.sla_clock import ClockState
-from leadpact_sla_timer.sweep import fire
-from tests.support.clocks import DUE, HOUR, MINUTE, clock
+from tests.support.clocks import DUE, HOUR, MINUTE, TWO_HOURS, clock
 from tests.support.fake_clock import TUESDAY_MORNING as START
 
 
@@ -25,7 +25,7 @@ from tests.support.fake_clock import TUESDAY_MORNING as START
 def test_a_warning_says_the_last_share_that_is_used_and_sets_the_next_moment(
     after_start: timedelta, percent: int, next_after: timedelta
 ) -> None:
-    fired = fire(clock(), START + after_start)
+    fired = fire(clock(), START + after_start, TWO_HOURS)
     assert isinstance(fired.event, SlaWarned)
     assert (fired.event.percent, fired.clock.warned_percent) == (percent, percent)
     assert (fired.clock.state, fired.clock.next_at) == (ClockState.RUNNING, START + next_after)
@@ -33,7 +33,7 @@ def test_a_warning_says_the_last_share_that_is_used_and_sets_the_next_moment(
 
 @pytest.mark.parametrize("late", [timedelta(0), timedelta(microseconds=1), 5 * HOUR])
 def test_a_clock_that_is_due_breaches_with_the_time_at_which_it_was(late: timedelta) -> None:
-    fired = fire(clock(), DUE + late)
+    fired = fire(clock(), DUE + late, TWO_HOURS)
     assert isinstance(fired.event, SlaBreached)
     assert (fired.event.occurred_at, fired.event.due_at, fired.planned_at) == (DUE, DUE, DUE)
     assert (fired.clock.state, fired.clock.next_at) == (ClockState.BREACHED, None)

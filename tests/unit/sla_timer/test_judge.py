@@ -5,27 +5,56 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from leadpact.events import SlaBreached, SlaCancelled, SlaMet
+from leadpact.pact.model import Pact
 from leadpact_sla_timer import announce
-from leadpact_sla_timer.judge import Assignment, Heard, earliest, judge, reported
+from leadpact_sla_timer.judge import judge
+from leadpact_sla_timer.record import Assignment, Heard, known_to_owner, reported
 from leadpact_sla_timer.sla_clock import ClockState, SlaClock
-from tests.support.clocks import CYCLE, DUE, EARLIER, HOUR, LEAD, MINUTE, OWN, TWO_HOURS, clock
+from tests.support.clocks import (
+    CYCLE,
+    DUE,
+    EARLIER,
+    HOUR,
+    LEAD,
+    MINUTE,
+    OWN,
+    REQUEST,
+    TWO_HOURS,
+    clock,
+    promising,
+)
 from tests.support.fake_clock import TUESDAY_MORNING as START
 
 NOW = DUE + 5 * HOUR
 
 
-def _own(**facts: Heard) -> Assignment:
-    return Assignment(OWN, LEAD, CYCLE, START, **facts)
+def _own(**facts: Heard | None) -> Assignment:
+    """This owner's assignment, with what is known: by the words of `stops`, or ``ended``."""
+    own = Assignment(OWN, LEAD, REQUEST, CYCLE, assigned_at=START)
+    for what, fact in facts.items():
+        own = _and(own, what, fact) if fact else own
+    return own
 
 
-def _judged(running: SlaClock, own: Assignment, *others: Assignment) -> SlaClock:
-    return judge(running, own, others, NOW, TWO_HOURS)
+def _and(own: Assignment, what: str, fact: Heard) -> Assignment:
+    if what == "ended":
+        return own.ends(fact.what, fact.at, fact.recorded_at)
+    return own.did(what, fact)  # type: ignore[arg-type]  # the tests name the words of `stops`
+
+
+def _judged(running: SlaClock, own: Assignment, *others: Assignment, pact: Pact = TWO_HOURS) -> SlaClock:
+    return judge(running, known_to_owner(own, others, running.started_at), NOW, pact)
+
+
+def _stopped_by(*stops: str) -> Pact:
+    return promising(f"first_touch_within: 2 business hours, calendar: pool, stops: [{', '.join(stops)}]")
 
 
 def _at(what: str, after_start: timedelta | None) -> Heard | None:
@@ -55,14 +84,10 @@ def _at(what: str, after_start: timedelta | None) -> Heard | None:
 def test_what_happened_first_decides_if_it_happened_in_time(
     contacted: timedelta | None, accepted: timedelta | None, ended: timedelta | None, state: str
 ) -> None:
-    own = Assignment(
-        OWN,
-        LEAD,
-        CYCLE,
-        START,
-        _at("contacted", contacted),
-        _at("accepted", accepted),
-        _at("rejected", ended),
+    own = _own(
+        contacted=_at("contacted", contacted),
+        accepted=_at("accepted", accepted),
+        ended=_at("rejected", ended),
     )
     assert _judged(clock(), own).state == state
 
@@ -75,7 +100,7 @@ def test_only_what_the_promise_names_stops_its_clock(stops: tuple[str, ...], by:
     own = _own(
         contacted=Heard("contacted", START + HOUR, NOW), accepted=Heard("accepted", START + MINUTE, NOW)
     )
-    assert _judged(clock(stops=stops), own).met_by == by
+    assert _judged(clock(), own, pact=_stopped_by(*stops)).met_by == by
 
 
 @pytest.mark.parametrize(
@@ -87,15 +112,17 @@ def test_only_what_the_promise_names_stops_its_clock(stops: tuple[str, ...], by:
     ],
 )
 def test_an_earlier_owners_contact_counts_if_it_came_before_this_one_began(
-    cycle: object, contacted_at: datetime, state: str
+    cycle: UUID, contacted_at: datetime, state: str
 ) -> None:
-    earlier = Assignment(EARLIER, LEAD, cycle, START - HOUR, Heard("contacted", contacted_at, NOW))  # type: ignore[arg-type]  # a parameter of the table
+    earlier = Assignment(EARLIER, LEAD, REQUEST, cycle, assigned_at=START - HOUR)
+    earlier = earlier.did("contacted", Heard("contacted", contacted_at, NOW))
     assert _judged(clock(), _own(), earlier).state == state
 
 
 def test_an_earlier_owners_acceptance_is_theirs_alone() -> None:
-    earlier = Assignment(EARLIER, LEAD, CYCLE, START - HOUR, accepted=Heard("accepted", START - MINUTE, NOW))
-    assert _judged(clock(stops=("accepted",)), _own(), earlier).state is ClockState.RUNNING
+    earlier = Assignment(EARLIER, LEAD, REQUEST, CYCLE, assigned_at=START - HOUR)
+    earlier = earlier.did("accepted", Heard("accepted", START - MINUTE, NOW))
+    assert _judged(clock(), _own(), earlier, pact=_stopped_by("accepted")).state is ClockState.RUNNING
 
 
 def test_both_durations_are_measured_from_the_start_to_what_ended_it() -> None:
@@ -108,18 +135,19 @@ def test_a_breach_found_here_is_announced_now_and_one_announced_before_is_not_an
     late = _own(contacted=Heard("contacted", DUE + HOUR, NOW))
     found = _judged(clock(), late)
     assert found.breached_at == NOW
-    assert isinstance(announce.change(clock(), found), SlaBreached)
+    assert isinstance(announce.change(clock(), found, NOW, TWO_HOURS), SlaBreached)
 
     announced = clock(state=ClockState.BREACHED, next_at=None, breached_at=DUE)
     touched = _judged(announced, late)
     assert touched.breached_at == DUE
-    assert announce.change(announced, touched) is None
+    assert announce.change(announced, touched, NOW, TWO_HOURS) is None
 
 
 @pytest.mark.parametrize(("what", "event"), [("contacted", SlaMet), ("ended", SlaCancelled)])
 def test_late_news_that_voids_a_breach_says_so(what: str, event: type[SlaMet | SlaCancelled]) -> None:
     announced = clock(state=ClockState.BREACHED, next_at=None, breached_at=DUE)
-    said = announce.change(announced, _judged(announced, _own(**{what: Heard(what, DUE - MINUTE, NOW)})))
+    judged = _judged(announced, _own(**{what: Heard(what, DUE - MINUTE, NOW)}))
+    said = announce.change(announced, judged, NOW, TWO_HOURS)
     assert isinstance(said, event)
     assert said.was_breached
 
@@ -139,12 +167,11 @@ _FACTS = st.lists(
 _STOPS = st.sampled_from([("contacted",), ("accepted",), ("contacted", "accepted")])
 
 
-def _heard_one_by_one(facts: list[tuple[str, datetime]], running: SlaClock) -> list[SlaClock]:
-    states, own = [running], _own()
+def _heard_one_by_one(facts: list[tuple[str, datetime]], pact: Pact) -> list[SlaClock]:
+    states, own = [clock()], _own()
     for what, at in facts:
-        news = {what: earliest(getattr(own, what), Heard(what, at, NOW))}
-        own = replace(own, **news)  # type: ignore[arg-type]  # the sampled names are those of facts
-        states.append(_judged(states[-1], own))
+        own = _and(own, what, Heard(what, at, NOW))
+        states.append(_judged(states[-1], own, pact=pact))
     return states
 
 
@@ -154,8 +181,8 @@ def test_the_order_in_which_news_comes_does_not_change_what_is_true(
 ) -> None:
     shuffled = list(facts)
     random.shuffle(shuffled)  # type: ignore[attr-defined]  # hypothesis' random.Random
-    one = _heard_one_by_one(facts, clock(stops=stops))[-1]
-    other = _heard_one_by_one(shuffled, clock(stops=stops))[-1]
+    one = _heard_one_by_one(facts, _stopped_by(*stops))[-1]
+    other = _heard_one_by_one(shuffled, _stopped_by(*stops))[-1]
     assert replace(one, breached_at=None) == replace(other, breached_at=None)
 
 
@@ -163,6 +190,7 @@ def test_the_order_in_which_news_comes_does_not_change_what_is_true(
 def test_a_breach_is_announced_at_most_once_whatever_comes(
     facts: list[tuple[str, datetime]], stops: tuple[str, ...]
 ) -> None:
-    states = _heard_one_by_one([*facts, *facts], clock(stops=stops))
-    said = [announce.change(before, after) for before, after in pairwise(states)]
+    pact = _stopped_by(*stops)
+    states = _heard_one_by_one([*facts, *facts], pact)
+    said = [announce.change(before, after, NOW, pact) for before, after in pairwise(states)]
     assert sum(isinstance(event, SlaBreached) for event in said) <= 1

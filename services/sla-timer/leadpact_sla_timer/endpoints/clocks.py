@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
@@ -14,35 +12,52 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from leadpact.access.scopes import Scope, require
 from leadpact.clock import Clock
 from leadpact.errors import NotFound
+from leadpact.events.sla import Whose
 from leadpact.pact.book import PactBook
-from leadpact.storage.unit_of_work import Transaction
+from leadpact.storage.unit_of_work import UnitOfWork
 from leadpact_sla_timer.explain import explain, time_left
 from leadpact_sla_timer.read_clocks import Filter, page_of_clocks, read_clock
 from leadpact_sla_timer.sla_clock import ClockState
 
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2199, 12, 31, tzinfo=UTC)
 
-OpenTransaction = Callable[[], AbstractAsyncContextManager[Transaction]]
+
+class PauseOut(BaseModel):
+    """A time in which the clock stood still, or will."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    at: datetime
+    until: datetime | None = Field(description="None: until it is resumed.")
+    because: str
 
 
 class ClockOut(BaseModel):
-    """One promise on one assignment."""
+    """One promise to one owner, team or customer."""
 
     model_config = ConfigDict(from_attributes=True)
 
     id: UUID
     lead_id: UUID
-    assignment_id: UUID
+    assignment_id: UUID | None = Field(description="Of an owner's clock, as are the rep's fields.")
+    whose: Whose = Field(
+        description="The owner's runs anew with each owner; the team's and the customer's once per request."
+    )
+    kind: str = Field(description="first_touch, attempts or decide.")
     policy: str = Field(description="The promise's name in the pact.")
     pact_version: int = Field(description="The version under which the clock started; it keeps it.")
     state: ClockState
-    rep_id: str
-    rep_name: str
+    rep_id: str | None
+    rep_name: str | None
     hop: int = Field(description="1 for the first owner, 2 after one reassignment.")
     target: str = Field(description="The pact's words.")
     target_seconds: int
     calendar: str = Field(description="The calendar of the pact whose hours count.")
     timezone: str = Field(description="The zone in which that calendar is kept for this clock.")
+    shared_calendar: str | None = Field(description="A second calendar that must be open as well.")
+    shared_timezone: str | None
+    released_at_pace: bool = Field(description="Came in bulk, and started at its turn.")
+    pauses: list[PauseOut]
     started_at: datetime
     due_at: datetime
     warned_percent: int | None = Field(description="The last warning that was announced.")
@@ -61,7 +76,7 @@ class ClockDetail(ClockOut):
     """A clock, and what it is about."""
 
     explanation: str
-    seconds_left: float | None = Field(description="Of a running clock: what is left of the target.")
+    seconds_left: float | None = Field(description="Of an open clock: what is left of the target.")
 
 
 class ClockPage(BaseModel):
@@ -71,9 +86,9 @@ class ClockPage(BaseModel):
     next: str | None
 
 
-def create_router(transaction: OpenTransaction, book: PactBook, clock: Clock) -> APIRouter:
-    """The routes of the sla-timer."""
-    router = APIRouter(prefix="/v1/clocks", tags=["clocks"], dependencies=[require(Scope.READ)])
+def create_router(uow: UnitOfWork, book: PactBook, clock: Clock) -> APIRouter:
+    """The routes of clocks."""
+    router = APIRouter(dependencies=[require(Scope.READ)])
 
     @router.get("")
     async def list_clocks(
@@ -82,16 +97,28 @@ def create_router(transaction: OpenTransaction, book: PactBook, clock: Clock) ->
         state: ClockState | None = None,
         rep: Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00]+$")] = None,
         lead: UUID | None = None,
+        whose: Whose | None = None,
+        policy: Annotated[str | None, Query(max_length=63, pattern=r"^[^\x00]+$")] = None,
+        released_at_pace: bool | None = None,
         due_before: Annotated[AwareDatetime | None, Query(ge=_EARLIEST, le=_LATEST)] = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
         after: Annotated[str | None, Query(max_length=200)] = None,
     ) -> ClockPage:
         """Clocks by due time. Running ones: what is due soonest comes first. Any others: the latest first.
 
-        `state=running` is who is due next, `state=breached` what went wrong, `rep` one person's clocks.
+        `state=running` is who is due next, `state=breached` what went wrong, `rep` one person's clocks, `whose=team` those of
+        the team, `released_at_pace=false` leaves out what came in bulk.
         """
-        wanted = Filter(state=state, rep_id=rep, lead_id=lead, due_before=due_before)
-        async with transaction() as tx:
+        wanted = Filter(
+            state=state,
+            rep_id=rep,
+            lead_id=lead,
+            whose=whose,
+            policy=policy,
+            released_at_pace=released_at_pace,
+            due_before=due_before,
+        )
+        async with uow.transaction() as tx:
             clocks, following = await page_of_clocks(tx, wanted, limit=limit, after=after)
         if following:
             url = request.url.include_query_params(after=following)
@@ -101,13 +128,13 @@ def create_router(transaction: OpenTransaction, book: PactBook, clock: Clock) ->
     @router.get("/{clock_id}")
     async def show_clock(clock_id: UUID) -> ClockDetail:
         """One clock, with a few sentences that say what it is about."""
-        async with transaction() as tx:
+        async with uow.transaction() as tx:
             found = await read_clock(tx, clock_id)
             if found is None:
                 raise NotFound(f"There is no clock {clock_id}")
             pact = (await book.at(tx, found.pact_version)).pact
         now = clock.now()
-        left = time_left(found, now, pact).total_seconds() if found.state is ClockState.RUNNING else None
+        left = time_left(found, now, pact).total_seconds() if found.state.is_open else None
         return ClockDetail(
             **ClockOut.model_validate(found).model_dump(),
             explanation=explain(found, now, pact),
