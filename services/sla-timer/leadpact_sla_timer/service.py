@@ -6,7 +6,7 @@ from leadpact.bus.consume import run_consumer
 from leadpact.events import Topic
 from leadpact.runtime.parts import Built, Parts
 from leadpact.runtime.service import Loop, rounds
-from leadpact_sla_timer.endpoints import create_router
+from leadpact_sla_timer.endpoints import create_routers
 from leadpact_sla_timer.handlers import CONSUMER, timer_consumer
 from leadpact_sla_timer.metrics import Gauges, TimerMetrics
 from leadpact_sla_timer.sweep import Sweeper
@@ -29,7 +29,7 @@ def build(parts: Parts) -> Built:
     gauges = Gauges(uow, parts.clock, metrics)
     return Built(
         name=CONSUMER,
-        routers=[create_router(uow, parts.pact_book, parts.clock, parts.wake)],
+        routers=create_routers(uow, parts.pact_book, parts.clock, parts.wake),
         loops=[
             Loop("sla-timer consumer", lambda stop: run_consumer(reader, consumer, stop)),
             Loop("sla-timer sweep", sweeper.run),

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from leadpact.ids import new_id
 from leadpact.runtime.problems import install_problem_handlers
-from leadpact_sla_timer.endpoints import create_router
+from leadpact_sla_timer.endpoints import create_routers
 from tests.integration.sla_timer.conftest import Timer
 from tests.support.assignments import assigned, contacted
 from tests.support.fake_clock import TUESDAY_MORNING
@@ -26,7 +26,8 @@ async def api(timer: Timer) -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
     app.state.gatekeeper = OpenGatekeeper()
     install_problem_handlers(app)
-    app.include_router(create_router(timer.uow, timer.book, timer.clock, timer.wake))
+    for router in create_routers(timer.uow, timer.book, timer.clock, timer.wake):
+        app.include_router(router)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://timer") as client:
         yield client
 

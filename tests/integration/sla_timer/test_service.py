@@ -52,10 +52,19 @@ async def test_two_instances_side_by_side_announce_each_breach_once_and_stop_whe
     assert len({breach.clock_id for breach in breaches}) == len(breaches) == 50
 
 
-def test_every_route_may_be_read_by_those_who_may_read(timer: Timer) -> None:
+def test_every_route_is_for_those_who_may_read_and_only_moving_clocks_for_admins(timer: Timer) -> None:
     routers = _built(timer, ScaledClock(TUESDAY_MORNING, 1)).routers
     routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
-    assert {route.path for route in routes} == {"/v1/clocks", "/v1/clocks/{clock_id}"}
-    for route in routes:
-        asked = [dependency.call for dependency in route.dependant.dependencies]
-        assert asked == [Requirement(Scope.READ)]
+    asked = {
+        (method, route.path): [dependency.call for dependency in route.dependant.dependencies]
+        for route in routes
+        for method in route.methods
+    }
+    read, admin = [Requirement(Scope.READ)], [Requirement(Scope.ADMIN)]
+    assert asked == {
+        ("GET", "/v1/clocks/requests"): read,
+        ("GET", "/v1/clocks/recompute"): read,
+        ("POST", "/v1/clocks/recompute"): admin,
+        ("GET", "/v1/clocks"): read,
+        ("GET", "/v1/clocks/{clock_id}"): read,
+    }

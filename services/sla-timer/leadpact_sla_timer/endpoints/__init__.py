@@ -11,11 +11,10 @@ from leadpact.storage.wake import Wake
 from leadpact_sla_timer.endpoints import clocks, recompute, requests
 
 
-def create_router(uow: UnitOfWork, book: PactBook, clock: Clock, wake: Wake) -> APIRouter:
-    """The routes of the sla-timer, under /v1/clocks."""
-    router = APIRouter(prefix="/v1/clocks", tags=["clocks"])
-    # Before the clocks themselves: there a path's last word is an id.
-    router.include_router(requests.create_router(uow))
-    router.include_router(recompute.create_router(uow, book, clock, wake))
-    router.include_router(clocks.create_router(uow, book, clock))
-    return router
+def create_routers(uow: UnitOfWork, book: PactBook, clock: Clock, wake: Wake) -> list[APIRouter]:
+    """The routes of the sla-timer, under /v1/clocks. The clocks themselves come last: there a path's last word is an id."""
+    return [
+        requests.create_router(uow),
+        recompute.create_router(uow, book, clock, wake),
+        clocks.create_router(uow, book, clock),
+    ]

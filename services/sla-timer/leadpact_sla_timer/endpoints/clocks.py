@@ -88,7 +88,7 @@ class ClockPage(BaseModel):
 
 def create_router(uow: UnitOfWork, book: PactBook, clock: Clock) -> APIRouter:
     """The routes of clocks."""
-    router = APIRouter(dependencies=[require(Scope.READ)])
+    router = APIRouter(prefix="/v1/clocks", tags=["clocks"], dependencies=[require(Scope.READ)])
 
     @router.get("")
     async def list_clocks(

@@ -58,7 +58,7 @@ class Order(BaseModel):
 
 def create_router(uow: UnitOfWork, book: PactBook, clock: Clock, wake: Wake) -> APIRouter:
     """The routes of recomputing."""
-    router = APIRouter()
+    router = APIRouter(prefix="/v1/clocks", tags=["clocks"])
 
     @router.get("/recompute", dependencies=[require(Scope.READ)])
     async def list_moves(

@@ -53,7 +53,7 @@ class RequestList(BaseModel):
 
 def create_router(uow: UnitOfWork) -> APIRouter:
     """The route of requests."""
-    router = APIRouter()
+    router = APIRouter(prefix="/v1/clocks", tags=["clocks"])
 
     @router.get("/requests", dependencies=[require(Scope.READ)])
     async def list_requests(lead: UUID) -> RequestList:
