@@ -7,13 +7,20 @@ from typing import Any
 from uuid import UUID
 
 from leadpact.events import (
+    Away,
     LeadAccepted,
     LeadAssigned,
+    LeadAttempted,
+    LeadClosed,
     LeadContacted,
     LeadFacts,
     LeadHeld,
+    LeadMeetingBooked,
+    LeadPaused,
     LeadReassigned,
     LeadRejected,
+    LeadResumed,
+    RepAbsencesChanged,
 )
 from leadpact.ids import new_id
 from tests.support.fake_clock import TUESDAY_MORNING
@@ -106,6 +113,46 @@ def accepted(of: LeadAssigned, at: datetime, *, recorded_at: datetime | None = N
 def rejected(of: LeadAssigned, at: datetime, *, recorded_at: datetime | None = None) -> LeadRejected:
     """The owner gave it back."""
     return LeadRejected(**_worked(of, at, recorded_at), reason="no_budget", outcome="nurture")
+
+
+def attempted(
+    of: LeadAssigned, at: datetime, channel: str = "call", *, automatic: bool = False
+) -> LeadAttempted:
+    """The owner tried to reach the person."""
+    return LeadAttempted(**_worked(of, at, None), channel=channel, automatic=automatic)
+
+
+def meeting_booked(of: LeadAssigned, at: datetime) -> LeadMeetingBooked:
+    """A meeting is agreed."""
+    return LeadMeetingBooked(**_worked(of, at, None))
+
+
+def paused(of: LeadAssigned, at: datetime, *, until: datetime | None = None) -> LeadPaused:
+    """The ball is with the customer."""
+    return LeadPaused(**_worked(of, at, at), state="waiting_for_customer", until=until)
+
+
+def resumed(of: LeadAssigned, at: datetime) -> LeadResumed:
+    """The ball is with us again."""
+    return LeadResumed(**_worked(of, at, at))
+
+
+def closed(of: LeadAssigned, at: datetime) -> LeadClosed:
+    """The lead is won."""
+    return LeadClosed(
+        occurred_at=at,
+        lead_id=of.lead_id,
+        assignment_id=of.assignment_id,
+        rep_id=of.rep_id,
+        recorded_at=at,
+        reason="won",
+    )
+
+
+def absences(rep_id: str, as_of: datetime, *away: tuple[datetime, datetime]) -> RepAbsencesChanged:
+    """The absences that lie ahead of a rep are now these."""
+    ahead = tuple(Away(starts_at=starts_at, ends_at=ends_at) for starts_at, ends_at in away)
+    return RepAbsencesChanged(occurred_at=as_of, rep_id=rep_id, away=ahead)
 
 
 def held(at: datetime, before: LeadAssigned) -> LeadHeld:

@@ -85,7 +85,9 @@ async def sweep(tx: Transaction, book: PactBook, now: datetime, limit: int) -> S
     for one in fired:
         if one.event is not None:
             tx.emit(one.event)
-    more = len(fired) == limit
+    # After an outage one clock may have several moments behind it: it starts, and is due already.
+    again = any(one.clock.next_at is not None and one.clock.next_at <= now for one in fired)
+    more = again or len(fired) == limit
     return Swept(fired, more, None if more else (await tx.execute(_NEXT)).scalar())
 
 

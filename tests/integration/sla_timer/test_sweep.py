@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from prometheus_client import generate_latest
 from sqlalchemy import TextClause, text
 from sqlalchemy.dialects import postgresql
 
-from leadpact.clock import ScaledClock
+from leadpact.clock import READINGS_TO_TRUST_A_STEP, DatabaseClock, ScaledClock
 from leadpact.errors import Transient
 from leadpact.events import SlaBreached, SlaMet, SlaWarned, Topic
 from leadpact.storage.wake import Wake
@@ -275,3 +276,95 @@ async def test_a_clock_that_is_due_before_it_is_opened_breaches_at_the_next_swee
 
     assert [breach.due_at for breach in await timer.said(SlaBreached)] == [TUESDAY_MORNING + 10 * MINUTE]
     assert await timer.said(SlaWarned) == []
+
+
+async def test_after_an_outage_overdue_clocks_fire_at_a_bounded_rate(timer: Timer) -> None:
+    await _overdue(timer, 40)
+    announced, stop = timer.wake.sleeper([Topic.SLA]), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    running = asyncio.create_task(timer.sweeper(batch_size=10, overdue_per_second=20).run(stop))
+    began = loop.time()
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while len(await timer.said(SlaBreached)) < 40:
+                await announced.wait(stop, PATIENCE_SECONDS)
+    finally:
+        took = loop.time() - began
+        stop.set()
+        await running
+
+    # Twenty a second: ten at once, half a second, then five at a time and a quarter of a second after each.
+    assert took >= 1.5
+    due_times = [breach.due_at for breach in await timer.said(SlaBreached)]
+    assert due_times == sorted(due_times)
+
+
+class StoppedHost:
+    """A database's clock and a host's, which a test sets apart: a suspended host's stands still, a wrong one's wall clock jumps."""
+
+    def __init__(self) -> None:
+        self.database = TUESDAY_MORNING
+        self.seconds = 500.0
+        self.clock = DatabaseClock(self._read, monotonic=lambda: self.seconds)
+
+    async def _read(self) -> datetime:
+        return self.database
+
+    async def pass_time(self, by: timedelta) -> None:
+        self.database += by
+        self.seconds += by.total_seconds()
+        await self.clock.synchronise()
+
+
+@pytest.mark.parametrize("jump", [HOUR, -HOUR])
+async def test_a_jump_of_the_hosts_clock_fires_nothing_early_and_nothing_twice(
+    timer: Timer, monkeypatch: pytest.MonkeyPatch, jump: timedelta
+) -> None:
+    host = StoppedHost()
+    await host.clock.synchronise()
+    sweeper = Sweeper(timer.uow, timer.book, host.clock, timer.wake, timer.metrics)
+    await timer.hear(assigned())
+    await host.pass_time(90 * MINUTE)
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + jump.total_seconds())
+    await sweeper.run_once()
+    assert await timer.said(SlaBreached) == []
+    await host.pass_time(30 * MINUTE)
+    await sweeper.run_once()
+    monkeypatch.setattr(time, "time", real)
+    await sweeper.run_once()
+    assert len(await timer.said(SlaBreached)) == 1
+
+
+@pytest.mark.parametrize("jump", [HOUR, -HOUR])
+async def test_a_jump_of_the_databases_clock_fires_only_once_it_is_believed_and_nothing_twice(
+    timer: Timer, jump: timedelta
+) -> None:
+    host = StoppedHost()
+    await host.clock.synchronise()
+    sweeper = Sweeper(timer.uow, timer.book, host.clock, timer.wake, timer.metrics)
+    await timer.hear(assigned())
+    await host.pass_time(61 * MINUTE)
+    await sweeper.run_once()
+    for step in (jump, -jump, jump):
+        host.database += step
+        await host.clock.synchronise()
+        await sweeper.run_once()
+        assert await timer.said(SlaBreached) == []  # one reading is not believed
+    for _ in range(READINGS_TO_TRUST_A_STEP):
+        await host.clock.synchronise()
+        await sweeper.run_once()
+    is_due = jump > timedelta(0)
+    assert len(await timer.said(SlaBreached)) == int(is_due)
+    await host.pass_time(3 * HOUR)
+    await sweeper.run_once()
+    assert len(await timer.said(SlaBreached)) == 1
+    assert [warning.percent for warning in await timer.said(SlaWarned)] == [50]
+
+
+async def test_a_clock_with_several_moments_behind_it_comes_to_its_end_in_one_go(timer: Timer) -> None:
+    await _overdue(timer, 3)
+    async with timer.uow.transaction() as tx:
+        await tx.execute(text("UPDATE sla_clock SET state = 'waiting', next_at = started_at"))
+    await timer.sweep()
+    assert [clock.state for clock in await timer.clocks()] == [ClockState.BREACHED] * 3
