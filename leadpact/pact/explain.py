@@ -47,9 +47,16 @@ def report_invalid(tree: YamlTree, error: ValidationError) -> None:
         # A misspelt field is also a missing one, but it is one mistake.
         if one["type"] == "missing" and one["loc"] in misspelt:
             continue
+        # A list that holds nothing but mistakes is also too short, but it is not that which is wrong.
+        if one["type"] == "too_short" and any(_is_inside(other["loc"], one["loc"]) for other in errors):
+            continue
         path = _path_of(one["loc"], tree.data)
         if path not in tree.unreadable:
             _report(tree, path, one)
+
+
+def _is_inside(loc: tuple[int | str, ...], outer: tuple[int | str, ...]) -> bool:
+    return len(loc) > len(outer) and loc[: len(outer)] == outer
 
 
 def _meant_field(error: ErrorDetails) -> tuple[int | str, ...]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Final, Literal, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -31,7 +31,7 @@ from leadpact.domain.business_duration import BusinessDuration, WallDuration
 from leadpact.pact.base import MISTAKE, Flag, Name, PactSection, RepRef, mistake, must_be_a_name
 from leadpact.pact.condition import PromiseCondition
 from leadpact.pact.phrases import AttemptsText, Duration, DurationText, Share, TimeLeft, WarningText
-from leadpact.pact.words import nearest
+from leadpact.pact.words import nearest, one_of
 
 OWN_CALENDARS: Final = ("rep", "pool", "lead")
 """In a promise's `calendar`: the hours of whoever has the lead, of the pool it went to, or of the lead's own day. No
@@ -191,6 +191,14 @@ class Promise(PactSection):
     @classmethod
     def _usual_hours(cls, calendar: str | None, info: ValidationInfo) -> str:
         return calendar or ("rep" if info.data.get("starts", "assigned") == "assigned" else "pool")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_of_one_kind(cls, found: Any) -> Any:
+        stated = [key for key in _KINDS if isinstance(found, Mapping) and key in found]
+        if len(stated) > 1:
+            raise mistake(f"one of {one_of(_KINDS)}", reason="a promise is of one kind: make two of it")
+        return found
 
     @model_validator(mode="after")
     def _only_an_owner_can_lose_a_lead(self) -> Self:

@@ -520,3 +520,122 @@ def test_a_pact_with_a_piece_cut_out_is_read_or_refused_with_a_place(data: st.Da
     except PactErrors as refused:
         for problem in refused.problems:
             assert render(problem, text).startswith(f"pact.yaml:{problem.line}:{problem.column} ")
+
+
+TARGET, ACTS = "first_touch_within: 2 business hours", "{reassign: {at_most: 3}, then: {escalate: boss}}"
+
+
+@pytest.mark.parametrize(
+    ("written", "instead", "where", "suggestion", "message"),
+    [
+        (TARGET, "first_touch_whithin: 1 hour", "first_touch_whithin", "first_touch_within", ""),
+        (TARGET, "decide_withn: 2 business hours", "decide_withn", "decide_within", ""),
+        (
+            TARGET,
+            f"{TARGET}\n    attempts: 5 within 9 hours",
+            "",
+            "",
+            "a promise is of one kind: make two of it",
+        ),
+        (
+            TARGET,
+            "attempts: five times",
+            "attempts",
+            "",
+            'attempts such as "5 within 10 business days over 2',
+        ),
+        (TARGET, "attempts: 5 within 1 day", "attempts", "", "'1 day' could be 24 hours or 1 business day"),
+        (
+            TARGET,
+            "attempts: 2 within 3 hours over 3 channels",
+            "attempts",
+            "",
+            "at most as many channels as attempts",
+        ),
+        (TARGET, f"{TARGET}\n    starts: asigned", "starts", "assigned", "assigned, qualified or received"),
+        (
+            TARGET,
+            f"{TARGET}\n    stops: [contactd]",
+            "stops[0]",
+            "contacted",
+            "contacted, accepted, meeting_booked",
+        ),
+        (TARGET, f"{TARGET}\n    stops: []", "stops", "", "at least 1 of them"),
+        (TARGET, f"{TARGET}\n    starts: received\n    calendar: rep", "", "", "belongs to no single owner"),
+        (TARGET, f"{TARGET}\n    starts: qualified", "", "", "nobody can lose the lead by it"),
+        (TARGET, f"{TARGET}\n    calendar: rep and led", "calendar", "lead", "a calendar of this pact"),
+        (TARGET, f"{TARGET}\n    calendar: rep and rep", "calendar", "", "or two different ones"),
+        (TARGET, f"{TARGET}\n    owner_away: paus", "owner_away", "pause", "run, pause or reassign"),
+        (
+            TARGET,
+            f"{TARGET}\n    pause_while: [On Hold]",
+            "pause_while[0]",
+            "on-hold",
+            "a name of small letters",
+        ),
+        ("[50%, 80%]", "[50%, soon]", "warn_at[1]", "", 'time left such as "15 business minutes left"'),
+        ("[50%, 80%]", "[50%, 15 minutes left]", "", "", "in the same kind of time as the target"),
+        ("[50%, 80%]", "[50%, 2 business hours left]", "", "", "less time than the target"),
+        ("[50%, 80%]", "[1 business hour left, 1 business hour left]", "warn_at", "", "each warning once"),
+        (
+            ACTS,
+            "{escalate: a, reassign: {at_most: 1}, then: {escalate: b}}",
+            "on_breach",
+            "",
+            "`escalate` decides at once",
+        ),
+        (ACTS, "{then: {escalate: b}}", "on_breach", "", "to decide at once, write `escalate`"),
+        (ACTS, "{take_offline: yes}", "on_breach.take_offline", "", "true or false"),
+        (ACTS, "{give_back: true}", "on_breach", "", "without it nobody loses the lead"),
+        (ACTS, "reasign", "on_breach", "", "announce, {escalate: PERSON} or {reassign"),
+    ],
+)
+def test_each_mistake_in_a_promise_gets_a_clear_answer(
+    written: str, instead: str, where: str, suggestion: str, message: str
+) -> None:
+    problem = the_problem_of(pact_with(written, instead))
+    assert problem.where == f"sla.first-touch.{where}".removesuffix(".")
+    assert problem.suggestion == suggestion
+    assert message in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("alerts", "where", "message"),
+    [
+        ("{quiet: '20:00-20:00'}", "alerts.quiet", "an interval that ends after it starts"),
+        ("{quiet: '00:00-24:00'}", "alerts.quiet", "quiet hours that leave some of the day"),
+        ("{quiet_days: [every day]}", "alerts", "leave at least one day of the week"),
+        ("{quiet_days: [mun]}", "alerts.quiet_days[0]", "weekdays such as"),
+    ],
+)
+def test_quiet_hours_leave_a_time_at_which_people_may_be_told(alerts: str, where: str, message: str) -> None:
+    problem = the_problem_of(f"{SMALL_PACT}alerts: {alerts}\n")
+    assert problem.where == where
+    assert message in str(problem)
+
+
+def test_every_kind_of_promise_is_read_with_what_it_leaves_out() -> None:
+    promises = """
+  try:
+    attempts: 5 attempts within 10 business days over 2 channels
+    apart: 4 business hours
+  decide:
+    decide_within: 1 business day
+    on_breach: {escalate: boss, take_offline: true}
+  customer:
+    starts: received
+    first_touch_within: 24 hours
+    warn_at: [50%, 2 hours left]
+    calendar: pool and lead
+"""
+    sla = parse_pact(SMALL_PACT.replace("sla:\n", f"sla:{promises}", 1)).sla
+    assert [
+        (name, promise.KIND, str(promise.target), promise.whose_hours) for name, promise in sla.items()
+    ] == [
+        ("try", "attempts", "10 business days", ("rep",)),
+        ("decide", "decide", "1 business day", ("rep",)),
+        ("customer", "first_touch", "24 hours", ("pool", "lead")),
+        ("first-touch", "first_touch", "2 business hours", ("rep",)),
+    ]
+    acts = sla["decide"].consequences
+    assert (acts.reassign_at_most, acts.escalate_to, acts.take_offline) == (None, "boss", True)
