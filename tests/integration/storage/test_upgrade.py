@@ -1,0 +1,120 @@
+"""A database of an earlier version is brought to this one with what it holds."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from alembic import command
+from sqlalchemy import Connection, select, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from leadpact.ids import new_id
+from leadpact.storage.engine import create_engine
+from leadpact.storage.migrate import alembic_config, migrate
+from leadpact_sla_timer.request_rows import assignment_of
+from leadpact_sla_timer.sla_clock import ClockState, SlaClock, Warn
+from leadpact_sla_timer.tables import sla_assignment, sla_clock
+from tests.conftest import PostgresServer
+from tests.support.fake_clock import TUESDAY_MORNING as START
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+async def first_version(postgres_server: PostgresServer) -> AsyncIterator[AsyncEngine]:
+    """A database as the first version left it."""
+    engine = create_engine(
+        await postgres_server.create_database("first_version", migrated=False), application="test"
+    )
+    async with engine.connect() as connection:
+        await connection.run_sync(_upgrade_to, "0001")
+        await connection.commit()
+    yield engine
+    await engine.dispose()
+    await postgres_server.drop_database("first_version")
+
+
+def _upgrade_to(connection: Connection, revision: str) -> None:
+    config = alembic_config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
+
+
+async def _insert(engine: AsyncEngine, table: str, **values: Any) -> None:
+    columns = ", ".join(values)
+    bound = ", ".join(f":{name}" for name in values)
+    async with engine.begin() as connection:
+        await connection.execute(text(f"INSERT INTO {table} ({columns}) VALUES ({bound})"), values)
+
+
+async def test_clocks_that_ran_run_on_and_what_was_known_of_their_assignments_is_known(
+    first_version: AsyncEngine,
+) -> None:
+    lead_id, assignment_id, clock_id = new_id(), new_id(), new_id()
+    await _insert(
+        first_version,
+        "sla_assignment",
+        id=assignment_id,
+        lead_id=lead_id,
+        cycle_id=assignment_id,
+        assigned_at=START,
+        contacted_at=START + HOUR,
+        contact_recorded_at=START + 2 * HOUR,
+        ended_at=START + 3 * HOUR,
+        end_recorded_at=START + 3 * HOUR,
+        ended_because="rejected: no_budget",
+    )
+    await _insert(
+        first_version,
+        "sla_clock",
+        id=clock_id,
+        lead_id=lead_id,
+        assignment_id=assignment_id,
+        policy="first-touch",
+        pact_version=1,
+        rep_id="ana",
+        rep_name="Ana",
+        rep_timezone="UTC",
+        hop=1,
+        target="2 business hours",
+        target_seconds=7200,
+        calendar="utc",
+        timezone="UTC",
+        stops='["contacted"]',
+        warnings=f'[[50, "{(START + HOUR).isoformat()}"], [80, "{(START + 96 * HOUR / 60).isoformat()}"]]',
+        reassign_at_most=3,
+        escalate_to="boss",
+        started_at=START,
+        due_at=START + 2 * HOUR,
+        state="running",
+        next_at=START + HOUR,
+    )
+
+    await migrate(first_version)
+
+    async with first_version.connect() as connection:
+        clock = SlaClock.from_row((await connection.execute(select(sla_clock))).one())
+        assignment = assignment_of((await connection.execute(select(sla_assignment))).one())
+    assert (clock.id, clock.subject_id, clock.whose, clock.kind) == (
+        clock_id,
+        assignment_id,
+        "owner",
+        "first_touch",
+    )
+    assert (clock.state, clock.next_at) == (ClockState.RUNNING, START + HOUR)
+    assert clock.warnings == (Warn(50, START + HOUR), Warn(80, START + 1.6 * HOUR))
+    contacted = assignment.contacted
+    assert contacted is not None
+    assert (contacted.at, contacted.recorded_at) == (START + HOUR, START + 2 * HOUR)
+    assert set(assignment.done) == {"contacted", "rejected"}
+    assert assignment.ended is not None
+    assert assignment.ended.what == "rejected: no_budget"
+    assert assignment.rep_id == "ana"
+
+
+async def test_an_empty_database_of_the_first_version_is_upgraded_too(first_version: AsyncEngine) -> None:
+    await migrate(first_version)
+    await migrate(first_version)
