@@ -70,6 +70,11 @@ rejection_reasons:
   no_budget: {outcome: nurture}
 """
 
+PAUSING_PACT = PACT.replace(
+    "    first_touch_within: 2 business hours\n",
+    "    first_touch_within: 2 business hours\n    pause_while: [waiting_for_customer, on_holiday]\n",
+)
+
 REPS = tuple(
     RepEntry(name, name.title(), f"{name}@acme.example", "UTC") for name in ("ana", "ben", "cem", "dora")
 )

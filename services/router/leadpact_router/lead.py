@@ -25,10 +25,11 @@ class Stage(StrEnum):
     RECYCLED = "recycled"
     NURTURED = "nurtured"
     DISQUALIFIED = "disqualified"
+    CLOSED = "closed"
 
 
-CLOSED_STAGES = frozenset({Stage.RECYCLED, Stage.NURTURED, Stage.DISQUALIFIED})
-"""Sales gave the lead back: nobody works it until the person asks again."""
+CLOSED_STAGES = frozenset({Stage.RECYCLED, Stage.NURTURED, Stage.DISQUALIFIED, Stage.CLOSED})
+"""Sales gave the lead back or is done with it: nobody works it until the person asks again."""
 
 OUTCOMES = {"recycle": Stage.RECYCLED, "nurture": Stage.NURTURED, "disqualify": Stage.DISQUALIFIED}
 """The stage that a rejection's outcome leads to."""

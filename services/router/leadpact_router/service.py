@@ -11,7 +11,7 @@ from leadpact_router.board.changes import Changes
 from leadpact_router.board.pages import Board, create_board_router
 from leadpact_router.calendars import CalendarShelf
 from leadpact_router.endpoints import activities, assignments, leads, pact, roster, webhooks
-from leadpact_router.endpoints.assignments import Desk
+from leadpact_router.endpoints.desk import Desk
 from leadpact_router.handlers import CONSUMER, TOPICS, router_consumer
 from leadpact_router.housekeeping import clean_once
 from leadpact_router.release_held import ReleaseHeld
@@ -48,8 +48,8 @@ def build(parts: Parts) -> Built:
     return Built(
         name=CONSUMER,
         routers=(
-            leads.create_router(uow, book),
-            assignments.create_router(desk, uow),
+            leads.create_router(desk, uow, book, clock),
+            assignments.create_router(desk, uow, clock),
             activities.create_router(uow, clock),
             roster.create_reps_router(uow, clock, wake),
             roster.create_accounts_router(uow, clock, wake),

@@ -72,7 +72,7 @@ lead = Table(
     metadata,
     Column("id", Uuid, primary_key=True),
     Column("person_id", Uuid, ForeignKey("person.id"), nullable=False, unique=True),
-    # new, mql, assigned, held, accepted, contacted, recycled, nurtured, disqualified
+    # new, mql, assigned, held, accepted, contacted, recycled, nurtured, disqualified, closed
     Column("stage", Text, nullable=False),
     Column("source", Text, nullable=False),  # of the latest touch, as is the intent
     Column("source_kind", Text, nullable=False),
@@ -104,7 +104,7 @@ lead = Table(
     Column("held_cause_id", Uuid),  # the event that asked for the assignment which is still owed
     Column("escalated_to", Text),
     Column("escalated_at", DateTime(timezone=True)),
-    # Recycled, nurtured or disqualified: who asks again later makes a new request.
+    # Recycled, nurtured, disqualified or closed: who asks again later makes a new request.
     Column("closed_at", DateTime(timezone=True)),
     Index("ix_lead_stage_id", "stage", "id"),
     Index("ix_lead_owner_id", "owner", "id"),
@@ -206,11 +206,45 @@ assignment = Table(
     Column("ended_at", DateTime(timezone=True)),
     Column("ended_as", Text),  # rejected, reassigned, closed
     Column("rejection", JSONB),
+    # One of the pact's pause states. It is the ownership's, so that it ends with it.
+    Column("paused_state", Text),
+    Column("paused_since", DateTime(timezone=True)),
+    Column("paused_until", DateTime(timezone=True)),
     UniqueConstraint("lead_id", "cause_id"),  # never assigned twice for one cause
     # Never two owners at a time.
     Index("uq_assignment_open", "lead_id", unique=True, postgresql_where=text("ended_at IS NULL")),
     Index("ix_assignment_rep_open", "rep_id", postgresql_where=text("ended_at IS NULL")),
     Index("ix_assignment_lead_id", "lead_id", "assigned_at"),
+)
+
+# What else sales and the CRM reported, beside the acceptance, the contact and the end that an assignment has one of.
+work_report = Table(
+    "work_report",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("lead_id", Uuid, ForeignKey("lead.id"), nullable=False, index=True),
+    Column("assignment_id", Uuid, ForeignKey("assignment.id")),  # none: closed while nobody had it
+    Column("kind", Text, nullable=False),  # attempted, meeting_booked, paused, resumed, closed
+    Column("channel", Text),  # of an attempt
+    Column("occurred_at", DateTime(timezone=True), nullable=False),
+    Column("recorded_at", DateTime(timezone=True), nullable=False),
+    Column("details", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    # The same attempt, reported twice, is one.
+    Index(
+        "uq_work_report_attempt",
+        "assignment_id",
+        "channel",
+        "occurred_at",
+        unique=True,
+        postgresql_where=text("kind = 'attempted'"),
+    ),
+    # Of several meetings the one that was agreed first stands.
+    Index(
+        "uq_work_report_meeting",
+        "assignment_id",
+        unique=True,
+        postgresql_where=text("kind = 'meeting_booked'"),
+    ),
 )
 
 # Whose turn it is. `served` is weighted: one assignment adds 1/weight (`strategies/weighted_turns.py`).

@@ -5,20 +5,31 @@ Pure: a story goes in, sentences come out. Each entry is dated by when it happen
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from leadpact_router.views import Activity, Assignment, ClockSeen, LeadStory, Touch
+from leadpact_router.views import Activity, Assignment, ClockSeen, LeadStory, Touch, WorkReport
 
 _KNOWN_BY = {"new": "a new person", "email": "known by their e-mail", "phone": "known by their phone number"}
 _OUTCOMES = {"recycle": "to be tried again later", "nurture": "to be nurtured", "disqualify": "disqualified"}
 # Of things that happened at one instant, causes before effects.
 _ORDER = (
     *("captured", "activity", "qualified", "held", "breached", "taken_away"),
-    *("assigned", "accepted", "warned", "contacted", "met", "cancelled", "rejected", "escalated"),
+    *(
+        "assigned",
+        "accepted",
+        "attempted",
+        "warned",
+        "contacted",
+        "meeting_booked",
+        "met",
+        "paused",
+        "resumed",
+    ),
+    *("cancelled", "rejected", "closed", "escalated"),
 )
 
 
@@ -48,6 +59,8 @@ def _all(story: LeadStory) -> Iterator[Happened]:
         yield Happened(at=story.lead.qualified_at, kind="qualified", says=because)
     for assignment in story.assignments:
         yield from _owned(assignment)
+    for report in story.reports:
+        yield _reported(report)
     for clock in story.clocks:
         yield from _timed(clock)
     if story.lead.held_since is not None:
@@ -92,7 +105,7 @@ def _owned(assignment: Assignment) -> Iterator[Happened]:
         )
     if assignment.ended_at is not None and assignment.ended_as == "rejected":
         yield _given_back(assignment, assignment.ended_at)
-    elif assignment.ended_at is not None:
+    elif assignment.ended_at is not None and assignment.ended_as != "closed":
         yield Happened(at=assignment.ended_at, kind="taken_away", says=f"from {name}")
 
 
@@ -107,6 +120,52 @@ def _given_back(assignment: Assignment, at: datetime) -> Happened:
         says=f"{assignment.rep_name} gave it back: {reason}, {outcome}{note}",
         details=why,
     )
+
+
+def _reported(report: WorkReport) -> Happened:
+    return Happened(
+        at=report.occurred_at, kind=report.kind, says=_REPORTS[report.kind](report), details=report.details
+    )
+
+
+def _tried(report: WorkReport) -> str:
+    channel = (report.channel or "").replace("_", " ")
+    if report.details.get("automatic"):
+        return f"{channel}, sent by a machine: it stops nothing"
+    return f"{report.rep_name} tried: {channel}"
+
+
+def _met(report: WorkReport) -> str:
+    at = report.details.get("meeting_at")
+    return f"{report.rep_name} agreed on a meeting" + (f" for {_day_and_time(at)}" if at else "")
+
+
+def _waits(report: WorkReport) -> str:
+    state, until = str(report.details["state"]).replace("_", " "), report.details.get("until")
+    return f"{state}, until " + (_day_and_time(until) if until else "it is resumed")
+
+
+def _goes_on(report: WorkReport) -> str:
+    return f"no longer {str(report.details['state']).replace('_', ' ')}"
+
+
+def _done_with(report: WorkReport) -> str:
+    return f"{report.details['reason']}, " + (
+        f"while {report.rep_name} had it" if report.rep_name else "while nobody had it"
+    )
+
+
+_REPORTS: dict[str, Callable[[WorkReport], str]] = {
+    "attempted": _tried,
+    "meeting_booked": _met,
+    "paused": _waits,
+    "resumed": _goes_on,
+    "closed": _done_with,
+}
+
+
+def _day_and_time(stored: str) -> str:
+    return f"{datetime.fromisoformat(stored).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _timed(clock: ClockSeen) -> Iterator[Happened]:

@@ -61,6 +61,11 @@ class LeadRow(View):
     held_pool: str | None
     escalated_to: str | None
     due_at: datetime | None = Field(description="The next moment by which somebody promised to act.")
+    paused_state: str | None = Field(
+        description="The pact's pause state that it is in: nobody is expected to act."
+    )
+    paused_since: datetime | None
+    paused_until: datetime | None
 
 
 class Touch(View):
@@ -108,6 +113,24 @@ class Assignment(View):
     ended_at: datetime | None
     ended_as: str | None
     rejection: dict[str, Any] | None
+    paused_state: str | None
+    paused_since: datetime | None
+    paused_until: datetime | None
+
+
+class WorkReport(View):
+    """Something else that sales or the CRM reported."""
+
+    kind: str = Field(description="`attempted`, `meeting_booked`, `paused`, `resumed` or `closed`.")
+    assignment_id: UUID | None
+    rep_id: str | None
+    rep_name: str | None
+    channel: str | None
+    occurred_at: datetime
+    recorded_at: datetime = Field(description="When we heard of it.")
+    details: dict[str, Any] = Field(
+        description="`automatic` of an attempt, `meeting_at`, `state` and `until` of a pause, `reason` of the closing."
+    )
 
 
 class ClockSeen(View):
@@ -138,6 +161,7 @@ class LeadStory(View):
     touches: list[Touch]
     activities: list[Activity]
     assignments: list[Assignment]
+    reports: list[WorkReport]
     clocks: list[ClockSeen]
 
 
@@ -152,12 +176,20 @@ class LeadFilter:
     q: str | None = None
 
 
-LEAD_COLUMNS = """
+# A pause whose end has passed is over, whether or not anybody said so. An ownership that has ended is not paused.
+_PAUSE = """
+LEFT JOIN LATERAL (
+    SELECT s.paused_state, s.paused_since, s.paused_until
+    WHERE s.ended_at IS NULL AND (s.paused_until IS NULL OR s.paused_until > :now)
+) p ON true
+"""
+LEAD_COLUMNS = f"""
 SELECT l.id, l.stage, l.source, l.source_kind, l.intent, l.received_at, l.touched_at, l.full_name, l.email, l.phone, l.company,
        l.country, a.name AS account_name, a.tier AS account_tier, l.score, l.fit, l.engagement, l.band,
        l.qualified_at, l.qualified_because, l.unqualified_because, l.owner, r.name AS owner_name, l.assignment_id, l.hop,
-       coalesce(l.held_reason, s.explanation ->> 'decision', 'not ready for sales: ' || l.unqualified_because) AS why,
-       l.held_since, l.held_pool, l.escalated_to, c.due_at
+       coalesce('closed: ' || d.reason, l.held_reason, s.explanation ->> 'decision',
+                'not ready for sales: ' || l.unqualified_because) AS why,
+       l.held_since, l.held_pool, l.escalated_to, c.due_at, p.paused_state, p.paused_since, p.paused_until
 FROM lead l
 LEFT JOIN account a ON a.id = l.account_id
 LEFT JOIN rep r ON r.id = l.owner
@@ -166,7 +198,13 @@ LEFT JOIN LATERAL (
     SELECT min(due_at) AS due_at FROM clock_view
     WHERE lead_id = l.id AND state IN ('running', 'warned')
 ) c ON true
+LEFT JOIN LATERAL (
+    SELECT details ->> 'reason' AS reason FROM work_report
+    WHERE l.stage = 'closed' AND lead_id = l.id AND kind = 'closed' ORDER BY recorded_at DESC LIMIT 1
+) d ON true
+{_PAUSE}
 """
+"""A lead in a list, as it is at ``:now``."""
 
 _REST_OF_LEAD = text(
     """
@@ -186,13 +224,22 @@ _ACTIVITIES = text(
     WHERE lead_id = :id ORDER BY occurred_at DESC, id LIMIT :most
     """
 )
-_ASSIGNMENT_COLUMNS = """
+_ASSIGNMENT_COLUMNS = f"""
 SELECT s.id, s.rep_id, r.name AS rep_name, s.pool, s.rule, s.hop, s.assigned_at, s.pact_version, s.explanation,
-       s.accepted_at, s.contacted_at, s.contact_channel, s.ended_at, s.ended_as, s.rejection
+       s.accepted_at, s.contacted_at, s.contact_channel, s.ended_at, s.ended_as, s.rejection,
+       p.paused_state, p.paused_since, p.paused_until
 FROM assignment s JOIN rep r ON r.id = s.rep_id
+{_PAUSE}
 """
 _ASSIGNMENTS = text(
     f"{_ASSIGNMENT_COLUMNS} WHERE s.lead_id = :id ORDER BY s.assigned_at DESC, s.hop DESC LIMIT :most"
+)
+_REPORTS = text(
+    """
+    SELECT w.kind, w.assignment_id, r.id AS rep_id, r.name AS rep_name, w.channel, w.occurred_at, w.recorded_at, w.details
+    FROM work_report w LEFT JOIN assignment s ON s.id = w.assignment_id LEFT JOIN rep r ON r.id = s.rep_id
+    WHERE w.lead_id = :id ORDER BY w.occurred_at DESC, w.id DESC LIMIT :most
+    """
 )
 _CLOCKS = text(
     """
@@ -205,7 +252,7 @@ V = TypeVar("V", bound=View)
 
 
 async def page_of_leads(
-    tx: Transaction, wanted: LeadFilter, *, limit: int, after: UUID | None = None
+    tx: Transaction, wanted: LeadFilter, *, now: datetime, limit: int, after: UUID | None = None
 ) -> tuple[list[LeadRow], UUID | None]:
     """The newest ``limit`` leads before ``after``, by when we first met them, and the id that continues; None at the end."""
     conditions: dict[str, tuple[str, Any]] = {
@@ -223,20 +270,21 @@ async def page_of_leads(
     which = " AND ".join(sql for sql, _ in asked.values()) or "true"
     parameters = {name: value for name, (_, value) in asked.items()}
     query = text(f"{LEAD_COLUMNS} WHERE {which} ORDER BY l.id DESC LIMIT :limit")
-    rows = await tx.execute(query, {**parameters, "limit": limit + 1})
+    rows = await tx.execute(query, {**parameters, "now": now, "limit": limit + 1})
     found = [LeadRow.model_validate(row) for row in rows]
     return found[:limit], found[limit - 1].id if len(found) > limit else None
 
 
-async def read_story(tx: Transaction, lead_id: UUID) -> LeadStory:
+async def read_story(tx: Transaction, lead_id: UUID, now: datetime) -> LeadStory:
     """Everything known of one lead, each list the newest first. Raises ``NotFound``."""
-    row = (await tx.execute(text(f"{LEAD_COLUMNS} WHERE l.id = :id"), {"id": lead_id})).first()
+    row = (await tx.execute(text(f"{LEAD_COLUMNS} WHERE l.id = :id"), {"id": lead_id, "now": now})).first()
     if row is None:
         raise NotFound(f"There is no lead {lead_id}")
     rest = (await tx.execute(_REST_OF_LEAD, {"id": lead_id})).one()
 
-    async def newest(view: type[V], query: Any) -> list[V]:
-        rows: Sequence[Any] = (await tx.execute(query, {"id": lead_id, "most": _MOST_OF_EACH})).all()
+    async def newest(view: type[V], query: Any, **parameters: Any) -> list[V]:
+        parameters = {"id": lead_id, "most": _MOST_OF_EACH, **parameters}
+        rows: Sequence[Any] = (await tx.execute(query, parameters)).all()
         return [view.model_validate(one) for one in rows]
 
     return LeadStory(
@@ -244,15 +292,16 @@ async def read_story(tx: Transaction, lead_id: UUID) -> LeadStory:
         **rest._mapping,
         touches=await newest(Touch, _TOUCHES),
         activities=await newest(Activity, _ACTIVITIES),
-        assignments=await newest(Assignment, _ASSIGNMENTS),
+        assignments=await newest(Assignment, _ASSIGNMENTS, now=now),
+        reports=await newest(WorkReport, _REPORTS),
         clocks=await newest(ClockSeen, _CLOCKS),
     )
 
 
-async def read_assignment(tx: Transaction, assignment_id: UUID) -> Assignment:
+async def read_assignment(tx: Transaction, assignment_id: UUID, now: datetime) -> Assignment:
     """One assignment. Raises ``NotFound``."""
     query = text(f"{_ASSIGNMENT_COLUMNS} WHERE s.id = :id")
-    row = (await tx.execute(query, {"id": assignment_id})).first()
+    row = (await tx.execute(query, {"id": assignment_id, "now": now})).first()
     if row is None:
         raise NotFound(f"There is no assignment {assignment_id}")
     return Assignment.model_validate(row)

@@ -98,7 +98,10 @@ _FOR_SALES = text(
     f"{LEAD_COLUMNS} WHERE l.qualified_at IS NOT NULL ORDER BY l.qualified_at DESC, l.id DESC LIMIT :shown"
 )
 _NOT_READY = text(
-    f"{LEAD_COLUMNS} WHERE l.qualified_at IS NULL ORDER BY l.touched_at DESC, l.id DESC LIMIT :shown"
+    f"""
+    {LEAD_COLUMNS}
+    WHERE l.qualified_at IS NULL AND l.closed_at IS NULL ORDER BY l.touched_at DESC, l.id DESC LIMIT :shown
+    """
 )
 # Each breach with what followed it: the next owner, else where the lead is now.
 _BREACHES = text(
@@ -121,9 +124,9 @@ _PACT_TEXT = text("SELECT text FROM pact_version ORDER BY version DESC LIMIT 1")
 async def read_board(tx: Transaction, book: PactBook, now: datetime) -> BoardNow:
     """The board at ``now``."""
     counts = (await tx.execute(_COUNTS, {"now": now, "soon": now + _SOON, "lately": now - _LATELY})).one()
-    waiting = await tx.execute(_WAITING, {"shown": _SHOWN})
-    for_sales = await tx.execute(_FOR_SALES, {"shown": _SHOWN})
-    not_ready = await tx.execute(_NOT_READY, {"shown": _SHOWN // 2})
+    waiting = await tx.execute(_WAITING, {"now": now, "shown": _SHOWN})
+    for_sales = await tx.execute(_FOR_SALES, {"now": now, "shown": _SHOWN})
+    not_ready = await tx.execute(_NOT_READY, {"now": now, "shown": _SHOWN // 2})
     deliveries, _ = await page_of_deliveries(tx, DeliveryFilter(), limit=_SHOWN)
     return BoardNow(
         now=now,

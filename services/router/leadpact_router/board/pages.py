@@ -26,8 +26,18 @@ from leadpact.storage.wake import Wake
 from leadpact_router.board.changes import Changes
 from leadpact_router.board.now import read_board, read_pact_line, read_pact_text
 from leadpact_router.board.render import STATIC_FILES, page
-from leadpact_router.endpoints.assignments import Contact, Desk, Rejection, Report
-from leadpact_router.lead import Stage
+from leadpact_router.endpoints.desk import (
+    Attempt,
+    Closing,
+    Contact,
+    Desk,
+    Meeting,
+    Pause,
+    Rejection,
+    Report,
+    Resumption,
+)
+from leadpact_router.lead import CLOSED_STAGES, Stage
 from leadpact_router.timeline import timeline
 from leadpact_router.views import LeadFilter, page_of_leads, read_story
 from leadpact_router.webhooks.fan_out import QUEUED
@@ -99,9 +109,9 @@ class Board:
         """One lead; ``fault`` says what was wrong with what was just sent."""
         async with self.uow.transaction() as tx:
             frame = await self.frame(tx, caller)
-            story = await read_story(tx, lead_id)
+            story = await read_story(tx, lead_id, frame["now"])
             deliveries, _ = await page_of_deliveries(tx, DeliveryFilter(lead_id=lead_id), limit=_OF_ONE_LEAD)
-            reasons = (await self.book.current(tx)).pact.rejection_reasons
+            pact = (await self.book.current(tx)).pact
         return page(
             "lead.html",
             status=422 if fault else 200,
@@ -111,7 +121,9 @@ class Board:
             open=next((one for one in story.assignments if one.ended_at is None), None),
             happened=timeline(story),
             deliveries=deliveries,
-            reasons=reasons,
+            is_closed=story.lead.stage in CLOSED_STAGES,
+            reasons=pact.rejection_reasons,
+            pause_states=sorted(pact.pause_states),
             fault=fault,
         )
 
@@ -119,7 +131,7 @@ class Board:
         """A list of leads."""
         async with self.uow.transaction() as tx:
             frame = await self.frame(tx, caller)
-            found, following = await page_of_leads(tx, wanted, limit=_PAGE, after=after)
+            found, following = await page_of_leads(tx, wanted, now=frame["now"], limit=_PAGE, after=after)
         next_page = following and _next_page(asdict(wanted), following)
         return page(
             "leads.html", **frame, leads=found, wanted=wanted, stages=list(Stage), next_page=next_page
@@ -147,13 +159,21 @@ class Board:
         )
 
     async def done(
-        self, lead_id: UUID, caller: Caller, doing: Callable[[], Coroutine[Any, Any, Any]]
+        self,
+        lead_id: UUID,
+        caller: Caller,
+        doing: Callable[[], Coroutine[Any, Any, Any]],
+        *,
+        unsaid: str = "Choose a reason from the list.",
     ) -> Response:
-        """Do it and show the lead as it is now. What is refused is said on its page, and nothing has changed."""
+        """Do it and show the lead as it is now. What is refused is said on its page, and nothing has changed.
+
+        ``unsaid`` is said when a field was left out.
+        """
         try:
             await doing()
         except ValidationError:
-            return await self.show_lead(lead_id, caller, fault="Choose a reason from the list.")
+            return await self.show_lead(lead_id, caller, fault=unsaid)
         except Refused as refused:
             return await self.show_lead(lead_id, caller, fault=refused.detail)
         return RedirectResponse(f"/leads/{lead_id}", status_code=303)
@@ -238,6 +258,38 @@ def _add_leads(router: APIRouter, board: Board) -> None:
             await board.desk.reject(assignment_id, said)
 
         return await board.done(lead_id, caller, doing)
+
+    @router.post("/leads/{lead_id}/attempt")
+    async def attempt(
+        lead_id: UUID, caller: Worker, assignment_id: AssignmentId, channel: Typed = "call"
+    ) -> Response:
+        return await board.done(
+            lead_id, caller, lambda: board.desk.attempt(assignment_id, Attempt(channel=channel))
+        )
+
+    @router.post("/leads/{lead_id}/meeting")
+    async def meeting(lead_id: UUID, caller: Worker, assignment_id: AssignmentId) -> Response:
+        return await board.done(lead_id, caller, lambda: board.desk.meeting(assignment_id, Meeting()))
+
+    @router.post("/leads/{lead_id}/pause")
+    async def pause(
+        lead_id: UUID, caller: Worker, assignment_id: AssignmentId, state: Typed = ""
+    ) -> Response:
+        async def doing() -> None:
+            await board.desk.pause(assignment_id, Pause(state=state))
+
+        return await board.done(lead_id, caller, doing, unsaid="Choose a state from the list.")
+
+    @router.post("/leads/{lead_id}/resume")
+    async def resume(lead_id: UUID, caller: Worker, assignment_id: AssignmentId) -> Response:
+        return await board.done(lead_id, caller, lambda: board.desk.resume(assignment_id, Resumption()))
+
+    @router.post("/leads/{lead_id}/close")
+    async def close(lead_id: UUID, caller: Worker, reason: Typed = "") -> Response:
+        async def doing() -> None:
+            await board.desk.close(lead_id, Closing(reason=reason.strip()))
+
+        return await board.done(lead_id, caller, doing, unsaid="Say in a few words why it is closed.")
 
 
 def _add_deliveries(router: APIRouter, board: Board) -> None:

@@ -18,6 +18,8 @@ SIGNS = {
     "recycled": "↻",
     "nurtured": "↻",
     "disqualified": "–",
+    "closed": "■",
+    "paused": "‖",
     "running": "●",
     "warned": "◆",
     "breached": "▲",

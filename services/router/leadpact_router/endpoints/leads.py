@@ -1,4 +1,4 @@
-"""Leads over HTTP: who they are, where they stand, whose they are and why."""
+"""Leads over HTTP: who they are, where they stand, whose they are and why; and that one is done with."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from sqlalchemy import text
 
 from leadpact.access.scopes import Scope, require
+from leadpact.clock import Clock
 from leadpact.errors import Fault
 from leadpact.pact.book import NoPactYet, PactBook
 from leadpact.pact.words import nearest
@@ -18,7 +19,9 @@ from leadpact.runtime.pages import cursor, link_next, read_cursor
 from leadpact.runtime.problems import Problem
 from leadpact.runtime.storable import NO_NUL
 from leadpact.storage.unit_of_work import Transaction, UnitOfWork
+from leadpact_router.endpoints.desk import Closing, ClosingOutcome, Desk
 from leadpact_router.endpoints.fields import After, Limit, Word
+from leadpact_router.endpoints.repeats import IdempotencyKey
 from leadpact_router.lead import Stage
 from leadpact_router.timeline import Happened, timeline
 from leadpact_router.views import LeadFilter, LeadRow, LeadStory, page_of_leads, read_story
@@ -47,11 +50,12 @@ class LeadDetail(LeadStory):
     timeline: list[Happened]
 
 
-def create_router(uow: UnitOfWork, book: PactBook) -> APIRouter:
+def create_router(desk: Desk, uow: UnitOfWork, book: PactBook, clock: Clock) -> APIRouter:
     """Routes for leads."""
-    router = APIRouter(prefix="/v1/leads", tags=["leads"], dependencies=[require(Scope.READ)])
+    router = APIRouter(prefix="/v1/leads", tags=["leads"])
+    read = [require(Scope.READ)]
 
-    @router.get("")
+    @router.get("", dependencies=read)
     async def list_leads(
         request: Request,
         response: Response,
@@ -67,19 +71,26 @@ def create_router(uow: UnitOfWork, book: PactBook) -> APIRouter:
         wanted = LeadFilter(stage, owner, source, band, q)
         place = read_cursor(after, UUID)
         async with uow.transaction() as tx:
-            found, following_id = await page_of_leads(tx, wanted, limit=limit, after=place)
+            found, following_id = await page_of_leads(tx, wanted, now=clock.now(), limit=limit, after=place)
             if not found:
                 await refuse_unknown_words(tx, book, wanted)
         following = None if following_id is None else cursor(following_id)
         link_next(request, response, following)
         return LeadPage(items=found, next=following)
 
-    @router.get("/{lead_id}")
+    @router.get("/{lead_id}", dependencies=read)
     async def show_lead(lead_id: UUID) -> LeadDetail:
         """One lead: answers, score with its parts, owners with the reasons, clocks, and all of it as a timeline."""
         async with uow.transaction() as tx:
-            story = await read_story(tx, lead_id)
+            story = await read_story(tx, lead_id, clock.now())
         return LeadDetail(**dict(story), timeline=timeline(story))
+
+    @router.post("/{lead_id}/close", dependencies=[require(Scope.WORK)])
+    async def close_lead(
+        lead_id: UUID, said: Closing, idempotency_key: IdempotencyKey = None
+    ) -> ClosingOutcome:
+        """The lead is done with, won or lost. It is opened again by the person asking again."""
+        return await desk.close(lead_id, said, idempotency_key)
 
     return router
 

@@ -14,11 +14,22 @@ import pytest
 from fastapi import FastAPI, Request
 
 from leadpact.access.scopes import Caller, Scope
-from leadpact.events import LeadAccepted, LeadContacted, LeadRejected, SlaStarted
+from leadpact.events import (
+    Event,
+    LeadAccepted,
+    LeadAttempted,
+    LeadClosed,
+    LeadContacted,
+    LeadMeetingBooked,
+    LeadPaused,
+    LeadRejected,
+    LeadResumed,
+    SlaStarted,
+)
 from leadpact.ids import new_id
 from leadpact.runtime.problems import Problem
 from tests.integration.router.api.conftest import Service
-from tests.support.routing import captured, downloaded
+from tests.support.routing import PAUSING_PACT, captured, downloaded
 
 
 class Text(HTMLParser):
@@ -160,6 +171,57 @@ async def test_the_forms_on_a_leads_page_accept_reach_and_give_back(service: Ser
     page = await words(service, f"/leads/{lead['id']}")
     assert "gave it back: not now, to be tried again later" in page
     assert "Reached the person" not in page
+
+
+async def test_the_forms_on_a_leads_page_try_meet_pause_resume_and_close(service: Service) -> None:
+    await service.router.apply_pact(PAUSING_PACT)
+    lead = await service.assigned()
+    path, form = f"/leads/{lead['id']}", {"assignment_id": lead["assignment_id"]}
+    await service.http.post(f"{path}/attempt", data={**form, "channel": "email"})
+    await service.http.post(f"{path}/meeting", data=form)
+    unsaid = await service.http.post(f"{path}/pause", data={**form, "state": ""})
+    assert unsaid.status_code == 422
+    assert "Choose a state from the list." in unsaid.text
+    assert "pause while…" in unsaid.text
+    await service.http.post(f"{path}/pause", data={**form, "state": "on_holiday"})
+    unknown = await service.http.post(f"{path}/pause", data={**form, "state": "nonsense"})
+    assert "<button>Resume</button>" in unknown.text
+    page = await words(service, path)
+    assert "‖ on holiday since 09:00 UTC" in page
+    assert "attempted Ana tried: email" in page
+    assert "meeting booked Ana agreed on a meeting" in page
+    assert "◑ assigned ‖ on holiday" in await words(service, "/leads")
+    await service.http.post(f"{path}/resume", data=form)
+    assert "on holiday since" not in await words(service, path)
+    nothing = await service.http.post(f"{path}/close", data={"reason": " "})
+    assert nothing.status_code == 422
+    assert "Say in a few words why it is closed." in nothing.text
+    closed = await service.http.post(f"{path}/close", data={"reason": "won"})
+    assert (closed.status_code, closed.headers["location"]) == (303, path)
+    events: tuple[type[Event], ...] = (
+        LeadAttempted,
+        LeadMeetingBooked,
+        LeadPaused,
+        LeadResumed,
+        LeadClosed,
+    )
+    for event in events:
+        assert len(await service.router.said(event)) == 1
+    page = await words(service, path)
+    assert "■ closed" in page
+    assert "closed won, while Ana had it" in page
+    too_late = await service.http.post(f"{path}/accept", data=form)
+    assert "it is closed now" in too_late.text
+    assert 'aria-label="What to do"' in nothing.text
+    assert 'aria-label="What to do"' not in too_late.text
+
+
+async def test_a_lead_that_nobody_has_can_be_closed_and_is_no_longer_not_ready(service: Service) -> None:
+    await service.router.hear(downloaded("kim@globex.example"))
+    [lead] = (await service.get("/v1/leads"))["items"]
+    assert "Not ready for sales yet" in await words(service, "/")
+    await service.http.post(f"/leads/{lead['id']}/close", data={"reason": "spam"})
+    assert "Not ready for sales yet" not in await words(service, "/")
 
 
 @pytest.mark.parametrize(

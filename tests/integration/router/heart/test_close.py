@@ -1,0 +1,141 @@
+"""A closed lead is nobody's, waits in no line and weighs on nobody, until the person asks again."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from leadpact.errors import Conflict, NotFound
+from leadpact.events import LeadAccepted, LeadAssigned, LeadClosed, LeadContacted, LeadHeld
+from leadpact_router.work import Closed, accept, close, contact, reject
+from tests.support.fake_clock import TUESDAY_MORNING
+from tests.support.routing import Router, captured, downloaded
+
+JO = "jo@globex.example"
+
+
+async def test_closing_ends_the_ownership_and_is_announced_once(router: Router) -> None:
+    first = await _assigned(router)
+    now = router.clock.advance(timedelta(hours=2))
+    won_at = TUESDAY_MORNING + timedelta(hours=1)
+    closed = await _close(router, first.lead_id, "won", won_at)
+    again = await _close(router, first.lead_id, "lost")
+    assert (closed.stage, closed.changed) == ("closed", True)
+    assert (again.stage, again.changed) == ("closed", False)
+    (said,) = await router.said(LeadClosed)
+    assert (said.assignment_id, said.rep_id, said.reason) == (first.assignment_id, "ana", "won")
+    assert (said.occurred_at, said.recorded_at) == (won_at, now)
+    ended = await router.rows("SELECT ended_at, ended_as FROM assignment")
+    assert ended == [(now, "closed")]
+    lead = await router.rows("SELECT stage, owner, assignment_id, closed_at FROM lead")
+    assert lead == [("closed", None, None, won_at)]
+    assert await router.value("SELECT open FROM rep_load WHERE rep_id = 'ana'") == 0
+
+
+async def test_closing_what_was_reached_lightens_the_desk_no_second_time(router: Router) -> None:
+    first = await _assigned(router)
+    await _contact(router, first)
+    await _close(router, first.lead_id)
+    assert await router.value("SELECT open FROM rep_load WHERE rep_id = 'ana'") == 0
+
+
+async def test_a_closed_lead_waits_in_no_line(router: Router) -> None:
+    for name in ("e1", "e2", "e3"):  # dora takes two a day
+        await router.hear(captured(f"{name}@globex.example", draft={"country": "FR"}))
+    (held,) = await router.said(LeadHeld)
+    await _close(router, held.lead_id, "duplicate")
+    (said,) = await router.said(LeadClosed)
+    assert (said.lead_id, said.assignment_id, said.rep_id) == (held.lead_id, None, None)
+    waits = "SELECT held_since, held_reason, held_pool, held_cause_id FROM lead WHERE id = :id"
+    assert await router.rows(waits, id=held.lead_id) == [(None, None, None, None)]
+    router.clock.advance(timedelta(days=1))
+    await router.release()
+    assert held.lead_id not in {one.lead_id for one in await router.said(LeadAssigned)}
+
+
+async def test_a_lead_that_is_not_ready_for_sales_can_be_closed_and_stays_so(router: Router) -> None:
+    await router.hear(downloaded(JO))
+    lead_id = await router.value("SELECT id FROM lead")
+    await _close(router, lead_id, "spam")
+    await router.hear(downloaded(JO, source_kind="syndication"))
+    assert await router.value("SELECT stage FROM lead") == "closed"
+
+
+async def test_what_was_rejected_cannot_be_closed(router: Router) -> None:
+    first = await _assigned(router)
+    async with router.uow.transaction() as tx:
+        now = router.clock.now()
+        applied = await router.book.current(tx)
+        gone = {"reason": "not_now", "note": None}
+        await reject(tx, first.assignment_id, **gone, occurred_at=now, now=now, applied=applied)
+    with pytest.raises(Conflict, match="rejected and is recycled now"):
+        await _close(router, first.lead_id)
+    assert await router.said(LeadClosed) == []
+
+
+async def test_after_the_closing_its_owner_can_report_only_what_was_before(router: Router) -> None:
+    first = await _assigned(router)
+    router.clock.advance(timedelta(hours=2))
+    await _close(router, first.lead_id)
+    with pytest.raises(Conflict, match="closed at 2026-03-03 11:00 UTC; it is closed now"):
+        await _accept(router, first)
+    with pytest.raises(Conflict):
+        await _contact(router, first)
+    await _contact(router, first, TUESDAY_MORNING + timedelta(hours=1))
+    assert await router.said(LeadAccepted) == []
+    assert len(await router.said(LeadContacted)) == 1
+    assert await router.value("SELECT stage FROM lead") == "closed"
+
+
+async def test_a_breach_that_was_under_way_gives_a_closed_lead_to_nobody(router: Router) -> None:
+    first = await _assigned(router)
+    breach = await router.breach(JO)
+    await _close(router, first.lead_id)
+    await router.hear(breach)
+    assert await router.owner_of(JO) is None
+    assert len(await router.said(LeadAssigned)) == 1
+
+
+async def test_who_asks_again_is_a_new_request(router: Router) -> None:
+    first = await _assigned(router)
+    await _close(router, first.lead_id)
+    asked_at = router.clock.advance(timedelta(days=30))
+    await router.hear(captured(JO, at=asked_at))
+    again = (await router.said(LeadAssigned))[-1]
+    assert (again.lead_id, again.hop, again.lead.received_at) == (first.lead_id, 1, asked_at)
+    await _close(router, first.lead_id, "lost")
+    assert [one.reason for one in await router.said(LeadClosed)] == ["won", "lost"]
+
+
+async def test_an_unknown_lead_is_not_found(router: Router) -> None:
+    with pytest.raises(NotFound):
+        await _close(router, uuid4())
+
+
+async def _assigned(router: Router) -> LeadAssigned:
+    await router.hear(captured(JO))
+    (assigned,) = await router.said(LeadAssigned)
+    return assigned
+
+
+async def _close(
+    router: Router, lead_id: UUID, reason: str = "won", occurred_at: datetime | None = None
+) -> Closed:
+    async with router.uow.transaction() as tx:
+        now = router.clock.now()
+        return await close(tx, lead_id, reason=reason, occurred_at=occurred_at or now, now=now)
+
+
+async def _accept(router: Router, assigned: LeadAssigned) -> None:
+    async with router.uow.transaction() as tx:
+        now = router.clock.now()
+        await accept(tx, assigned.assignment_id, occurred_at=now, now=now)
+
+
+async def _contact(router: Router, assigned: LeadAssigned, occurred_at: datetime | None = None) -> None:
+    async with router.uow.transaction() as tx:
+        now = router.clock.now()
+        at = occurred_at or now
+        await contact(tx, assigned.assignment_id, channel="call", occurred_at=at, now=now)
