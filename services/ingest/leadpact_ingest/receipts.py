@@ -24,6 +24,7 @@ from leadpact.events import (
     Event,
     LeadAccepted,
     LeadAssigned,
+    LeadClosed,
     LeadContacted,
     LeadHeld,
     LeadMatched,
@@ -106,6 +107,7 @@ def receipts_consumer(clock: Clock) -> Consumer:
             LeadContacted: _now_with_rep("contacted"),
             LeadHeld: _held,
             LeadRejected: _rejected,
+            LeadClosed: _closed,
             MessageDeadLettered: _set_aside,
         },
         clock,
@@ -155,6 +157,13 @@ async def _rejected(tx: Transaction, received: Sequence[Received]) -> None:
         (event.lead_id, _STAGE_AFTER.get(event.outcome, event.outcome), None, event.occurred_at)
         for event in _events(received, LeadRejected)
     ]
+    await _move(tx, moves, _MOVE_WITH_OWNER)
+
+
+async def _closed(tx: Transaction, received: Sequence[Received]) -> None:
+    """Done with, so nobody's."""
+    events = _events(received, LeadClosed)
+    moves = [(event.lead_id, "closed", None, event.occurred_at) for event in events]
     await _move(tx, moves, _MOVE_WITH_OWNER)
 
 

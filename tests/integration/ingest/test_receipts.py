@@ -18,6 +18,7 @@ from leadpact.events import (
     LeadAccepted,
     LeadAssigned,
     LeadCaptured,
+    LeadClosed,
     LeadContacted,
     LeadFacts,
     LeadHeld,
@@ -168,6 +169,9 @@ async def test_a_receipt_follows_its_lead_from_step_to_step(ingest: Ingest, rout
         (router.assigned("ana"), ("assigned", "ana")),
         (router.worked(LeadContacted, channel="call"), ("contacted", "ana")),
         (router.worked(LeadRejected, reason="bad_data", outcome="disqualify"), ("disqualified", None)),
+        (router.qualified(), ("mql", None)),
+        (router.assigned("ana"), ("assigned", "ana")),
+        (router.worked(LeadClosed, reason="won"), ("closed", None)),
     ]
     for event, expected in steps:
         await router.says(event)
