@@ -86,9 +86,7 @@ class Resumption(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     # Known only to be refused in words that help.
-    occurred_at: Annotated[SkipJsonSchema[None], BeforeValidator(_counts_from_now)] = Field(
-        None, exclude=True
-    )
+    occurred_at: Annotated[SkipJsonSchema[None], BeforeValidator(_counts_from_now)] = None
 
 
 class Pause(Resumption):

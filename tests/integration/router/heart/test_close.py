@@ -34,6 +34,12 @@ async def test_closing_ends_the_ownership_and_is_announced_once(router: Router) 
     assert await router.value("SELECT open FROM rep_load WHERE rep_id = 'ana'") == 0
 
 
+async def test_a_closing_in_the_future_is_taken_as_now(router: Router) -> None:
+    first = await _assigned(router)
+    await _close(router, first.lead_id, occurred_at=router.clock.now() + timedelta(days=1))
+    assert (await router.said(LeadClosed))[0].occurred_at == router.clock.now()
+
+
 async def test_closing_what_was_reached_lightens_the_desk_no_second_time(router: Router) -> None:
     first = await _assigned(router)
     await _contact(router, first)
@@ -68,8 +74,9 @@ async def test_what_was_rejected_cannot_be_closed(router: Router) -> None:
     async with router.uow.transaction() as tx:
         now = router.clock.now()
         applied = await router.book.current(tx)
-        gone = {"reason": "not_now", "note": None}
-        await reject(tx, first.assignment_id, **gone, occurred_at=now, now=now, applied=applied)
+        await reject(
+            tx, first.assignment_id, reason="not_now", note=None, occurred_at=now, now=now, applied=applied
+        )
     with pytest.raises(Conflict, match="rejected and is recycled now"):
         await _close(router, first.lead_id)
     assert await router.said(LeadClosed) == []

@@ -109,8 +109,15 @@ async def test_a_pause_ends_with_the_ownership(router: Router, assigned: LeadAss
     async with router.uow.transaction() as tx:
         if ending == "rejected":
             applied = await router.book.current(tx)
-            gone = {"reason": "not_now", "note": None}
-            await reject(tx, assigned.assignment_id, **gone, occurred_at=now, now=now, applied=applied)
+            await reject(
+                tx,
+                assigned.assignment_id,
+                reason="not_now",
+                note=None,
+                occurred_at=now,
+                now=now,
+                applied=applied,
+            )
         if ending == "closed":
             await close(tx, assigned.lead_id, reason="won", occurred_at=now, now=now)
     assert await router.value("SELECT ended_as FROM assignment WHERE rep_id = 'ana'") == ending

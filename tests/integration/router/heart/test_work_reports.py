@@ -40,10 +40,13 @@ async def test_each_attempt_counts_and_the_same_one_counts_once(router: Router) 
     assert await router.value("SELECT count(*) FROM work_report") == 3
 
 
-async def test_an_attempt_in_the_future_is_taken_as_now(router: Router) -> None:
+async def test_what_lies_in_the_future_is_taken_as_now(router: Router) -> None:
     first = await _assigned(router)
-    await _attempt(router, first, occurred_at=router.clock.now() + timedelta(days=1))
+    tomorrow = router.clock.now() + timedelta(days=1)
+    await _attempt(router, first, occurred_at=tomorrow)
+    await _meet(router, first, occurred_at=tomorrow)
     assert (await router.said(LeadAttempted))[0].occurred_at == router.clock.now()
+    assert (await router.said(LeadMeetingBooked))[0].occurred_at == router.clock.now()
 
 
 async def test_an_automatic_contact_is_an_attempt_and_no_contact(router: Router) -> None:
