@@ -17,6 +17,9 @@ from leadpact.demo.page import Page, clock_time
 FAST = 600.0
 """How many times as fast the clock runs while everybody would only wait: ten minutes a second."""
 
+FIRST_TOUCH = "demo-first-touch"
+"""The promise that the story is about: see the example's pact."""
+
 _PATIENCE_SECONDS = 15.0
 _LOOK_EVERY_SECONDS = 0.1
 
@@ -63,8 +66,8 @@ class Scene:
         )
 
     async def clock_of(self, lead_id: str, *, hop: int) -> Any:
-        """The clock of a lead's first owner (hop 1), or of a later one; None while there is none."""
-        clocks = await self.api.all_items("/v1/clocks", lead=lead_id)
+        """How long a lead's first owner (hop 1), or a later one, has for the first touch; None while there is no such clock."""
+        clocks = await self.api.all_items("/v1/clocks", lead=lead_id, policy=FIRST_TOUCH)
         return next((clock for clock in clocks if clock["hop"] == hop), None)
 
     async def about(self, clock: Any) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple, Self
 from uuid import UUID, uuid5
 
@@ -150,7 +150,7 @@ class Known:
 
 def request_of(lead_id: UUID, received_at: datetime) -> UUID:
     """The id of a request: the same whichever event tells of it first."""
-    return uuid5(lead_id, received_at.isoformat())
+    return uuid5(lead_id, received_at.astimezone(UTC).isoformat())
 
 
 def known_to_owner(own: Assignment, others: Iterable[Assignment], started_at: datetime) -> Known:
