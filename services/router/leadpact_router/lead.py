@@ -11,6 +11,7 @@ from uuid import UUID
 from leadpact.events import Contribution, LeadFacts
 from leadpact.pact.scoring import Engagement
 from leadpact_router.signal import Signal, heard
+from leadpact_router.timezone_of_lead import timezone_of
 
 
 class Stage(StrEnum):
@@ -76,6 +77,8 @@ class Lead:
     owner: str | None = None
     assignment_id: UUID | None = None
     hop: int = 0
+    hops_by_breach: int = 0
+    """How many owners of this round lost it by a missed promise."""
     held_since: datetime | None = None
     held_reason: str | None = None
     held_pool: str | None = None
@@ -160,6 +163,8 @@ class Lead:
             engagement=self.engagement,
             band=self.band,
             stage=self.maturity,
+            qualified_at=self.qualified_at,
+            timezone=timezone_of(said),
         )
 
 
