@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
@@ -12,7 +14,8 @@ from leadpact.cli.target import Api, AsJson, CsvFile, Data, Url, call_api, read_
 app = typer.Typer(help="Reps: who works leads.", no_args_is_help=True)
 
 _SHOWN = (
-    "id", "name", "email", "timezone", "calendar", "active", "open_leads", "open_limit", "daily_limit", "away_until"
+    "id", "name", "email", "timezone", "calendar", "active", "open_leads", "open_limit", "daily_limit", "away_until",
+    "offline_since",
 )  # fmt: skip
 
 
@@ -44,3 +47,19 @@ def list_reps(as_json: AsJson = False, url: Url = None, data: Data = None) -> No
             print_table(_SHOWN, reps)
 
     call_api(url, data, show)
+
+
+@app.command("return")
+def return_rep(
+    rep_id: Annotated[str, typer.Argument(metavar="ID", show_default=False)],
+    as_json: AsJson = False,
+    url: Url = None,
+    data: Data = None,
+) -> None:
+    """Give a rep leads again who was taken offline for a missed promise."""
+
+    async def bring_back(api: Api) -> None:
+        rep = await api.post(f"/v1/reps/{quote(rep_id, safe='')}/return")
+        print(json.dumps(rep, ensure_ascii=False) if as_json else f"{rep['name']} is given leads.")
+
+    call_api(url, data, bring_back)

@@ -79,6 +79,20 @@ REPS = tuple(
     RepEntry(name, name.title(), f"{name}@acme.example", "UTC") for name in ("ana", "ben", "cem", "dora")
 )
 
+# What is on a desk, what was given today, and the turns taken: as counted, and counted anew. (The reps work in UTC.)
+_MISCOUNTS = """
+    SELECT l.rep_id, l.open, l.today, t.assigned, a.open AS open_anew, a.today AS today_anew, a.turns AS turns_anew
+    FROM rep_load l
+    LEFT JOIN LATERAL (SELECT coalesce(sum(assigned), 0) AS assigned FROM turn WHERE rep_id = l.rep_id) t ON true
+    LEFT JOIN LATERAL (
+        SELECT count(*) FILTER (WHERE ended_at IS NULL AND contacted_at IS NULL) AS open,
+               count(*) FILTER (WHERE CAST(assigned_at AT TIME ZONE 'UTC' AS date) = l.day) AS today,
+               count(*) FILTER (WHERE pool IS NOT NULL) AS turns
+        FROM assignment WHERE rep_id = l.rep_id
+    ) a ON true
+    WHERE l.day <= :day AND (l.open, l.today, t.assigned) IS DISTINCT FROM (a.open, a.today, a.turns)
+"""
+
 
 def captured(email: str | None = None, **changes: Any) -> LeadCaptured:
     """A demo request from Germany; ``draft`` changes what the person said."""
@@ -190,26 +204,50 @@ class Router:
         owner: str | None = await self.value("SELECT owner FROM lead WHERE email = :email", email=email)
         return owner
 
+    async def clock_of(self, email: str, assignment_id: UUID | None = None) -> dict[str, Any]:
+        """What events of a clock on the lead's present owner have in common; ``assignment_id`` names an earlier one."""
+        ((lead_id, current),) = await self.rows(
+            "SELECT id, assignment_id FROM lead WHERE email = :email", email=email
+        )
+        found = assignment_id or current
+        reps = await self.rows("SELECT rep_id FROM assignment WHERE id = :id", id=found)
+        due_at = self.clock.now() - timedelta(minutes=1)
+        return {
+            "occurred_at": due_at,
+            "clock_id": new_id(),
+            "lead_id": lead_id,
+            "assignment_id": found,
+            "policy": "first-touch",
+            "rep_id": reps[0].rep_id if reps else None,
+            "due_at": due_at,
+        }
+
     async def breach(
-        self, email: str, *, at_most: int | None = 2, assignment_id: UUID | None = None
+        self,
+        email: str,
+        *,
+        at_most: int | None = 2,
+        assignment_id: UUID | None = None,
+        **changes: Any,
     ) -> SlaBreached:
         """The breach of the clock that runs on the lead's present owner, as the sla-timer would announce it."""
-        ((lead_id, current, owner),) = await self.rows(
-            "SELECT id, assignment_id, owner FROM lead WHERE email = :email", email=email
-        )
-        due_at = self.clock.now() - timedelta(minutes=1)
-        return SlaBreached(
-            occurred_at=due_at,
-            clock_id=new_id(),
-            lead_id=lead_id,
-            assignment_id=assignment_id or current,
-            policy="first-touch",
-            rep_id=owner,
-            due_at=due_at,
-            reassign_at_most=at_most,
-            escalate_to="boss@acme.example" if at_most is not None else None,
-            pact_version=1,
-        )
+        said = {
+            **await self.clock_of(email, assignment_id),
+            "reassign_at_most": at_most,
+            "escalate_to": "boss@acme.example" if at_most is not None else None,
+            "pact_version": 1,
+        }
+        return SlaBreached(**{**said, **changes})
+
+    async def shared_breach(self, email: str, whose: str = "team", **changes: Any) -> SlaBreached:
+        """The breach of the team's or the customer's clock of a lead: it belongs to nobody in particular."""
+        escalating = {"escalate_to": "boss@acme.example", "policy": f"{whose}-clock", **changes}
+        owners = await self.breach(email, at_most=None, whose=whose, **escalating)
+        return owners.model_copy(update={"assignment_id": None, "rep_id": None})
+
+    async def miscounts(self) -> list[Any]:
+        """The reps whose counters differ from a recount of the assignments."""
+        return list(await self.rows(_MISCOUNTS, day=self.clock.now().date()))
 
 
 async def somebody_waits_for_a_lock(router: Router) -> None:

@@ -14,11 +14,11 @@ from uuid import UUID
 
 import structlog
 
-from leadpact.events import LeadAssigned, LeadHeld, LeadReassigned
+from leadpact.events import Away, LeadAssigned, LeadHeld, LeadReassigned
 from leadpact.ids import EventId, new_id
 from leadpact.storage.bulk import insert_rows
 from leadpact.storage.unit_of_work import Transaction
-from leadpact_router.assignment_rows import Owner
+from leadpact_router.assignment_rows import Owner, end_assignments
 from leadpact_router.decide import Given, Kept, decide
 from leadpact_router.floor import Floor
 from leadpact_router.floor_rows import lock_floor, reachable, save_floor
@@ -63,9 +63,12 @@ class Handover:
 
     floor: Floor
     given: list[dict[str, Any]] = field(default_factory=list)
+    taken: list[UUID] = field(default_factory=list)
+    """The ownerships that ended."""
 
     async def save(self, tx: Transaction) -> None:
-        """Write the new assignments and what they changed on the floor."""
+        """Write which ownerships ended, the new ones, and what both changed on the floor."""
+        await end_assignments(tx, self.taken, "reassigned", self.floor.now)
         await insert_rows(tx, assignment_table, self.given)
         await save_floor(tx, self.floor)
 
@@ -180,6 +183,9 @@ def _row(lead: Lead, assignment_id: UUID, cause_id: EventId, given: Given, terms
         "assigned_at": terms.now,
         "explanation": given.explanation,
         "pact_version": terms.applied.version,
+        "accepted_at": None,
+        "contacted_at": None,
+        "contact_channel": None,
     }
 
 
@@ -193,6 +199,8 @@ def _assigned(ready: Ready, assignment_id: UUID, given: Given, terms: Terms) -> 
         "rep_name": rep.name,
         "rep_timezone": rep.timezone,
         "rep_calendar": rep.calendar,
+        # All that lie ahead: the floor reads those that have not ended yet.
+        "rep_away": tuple(Away(starts_at=one.starts_at, ends_at=one.ends_at) for one in rep.absences),
         "pool": given.pool,
         # Whoever got it outside a pool's turns keeps, without hours of their own, those of the pool that
         # stood behind them.

@@ -14,7 +14,7 @@ from leadpact_router.lead import Lead
 
 _OWNERS = text(
     """
-    SELECT lead_id, id, rep_id, hop, contacted_at FROM assignment
+    SELECT lead_id, id, rep_id, hop, accepted_at, contacted_at, contact_channel, ended_as FROM assignment
     WHERE lead_id = ANY(CAST(:leads AS uuid[])) ORDER BY lead_id, assigned_at, hop
     """
 )
@@ -28,12 +28,30 @@ _END = text(
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Somebody's turn with a lead. ``is_touched`` says whether they had reached the person."""
+    """Somebody's turn with a lead, and what they did with it."""
 
     assignment_id: UUID
     rep_id: str
     hop: int
-    is_touched: bool
+    accepted_at: datetime | None = None
+    contacted_at: datetime | None = None
+    contact_channel: str | None = None
+    ended_as: str | None = None
+
+    @property
+    def has_reached(self) -> bool:
+        """Whether they reached the person."""
+        return self.contacted_at is not None
+
+    @property
+    def first_touch_at(self) -> datetime | None:
+        """When they first did something for it."""
+        return min((at for at in (self.accepted_at, self.contacted_at) if at is not None), default=None)
+
+    @property
+    def is_touched(self) -> bool:
+        """Whether they did anything for it."""
+        return self.first_touch_at is not None
 
 
 async def owners_of(tx: Transaction, leads: Collection[Lead]) -> dict[UUID, tuple[Owner, ...]]:
@@ -48,7 +66,15 @@ async def owners_of(tx: Transaction, leads: Collection[Lead]) -> dict[UUID, tupl
         return owners
     for row in await tx.execute(_OWNERS, {"leads": begun}):
         earlier = owners[row.lead_id] if row.hop > 1 else ()
-        owner = Owner(row.id, row.rep_id, row.hop, row.contacted_at is not None)
+        owner = Owner(
+            row.id,
+            row.rep_id,
+            row.hop,
+            row.accepted_at,
+            row.contacted_at,
+            row.contact_channel,
+            row.ended_as,
+        )
         owners[row.lead_id] = (*earlier, owner)
     return owners
 

@@ -1,7 +1,7 @@
 """Say of one rep whether they can be given a lead, and if not, the one reason they are passed over.
 
 Reasons are asked in a fixed order and the first that holds is the one shown: not on the roster, inactive, had
-this lead before, away, at the daily limit, at the open limit. Outside working hours is not a reason by
+this lead before, offline, away, at the daily limit, at the open limit. Outside working hours is not a reason by
 itself: a lead that comes at night goes to somebody who opens next; the pool compares who that is
 (`decide.py`).
 """
@@ -39,6 +39,7 @@ class Rep:
     open_limit: int | None = None
     daily_limit: int | None = None
     absences: tuple[Absence, ...] = ()
+    offline_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,14 @@ class PassedOver:
 NOT_ON_THE_ROSTER = PassedOver("not on the roster", "nobody of that name is on the roster")
 INACTIVE = PassedOver("inactive", "inactive")
 HAD_IT_BEFORE = PassedOver("had it before", "had this lead before")
+
+
+def offline(rep: Rep) -> PassedOver | None:
+    """That the rep missed a promise and has not returned since. It says nothing of others: leads wait for them."""
+    if rep.offline_since is None:
+        return None
+    since = shown(rep.offline_since, rep.timezone)
+    return PassedOver("offline", f"offline since {since} after a missed promise")
 
 
 def away(rep: Rep, now: datetime) -> PassedOver | None:

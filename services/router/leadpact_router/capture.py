@@ -5,7 +5,9 @@ A person has one lead. Who posts again touches it again: answers are united, the
 and the owner stays, with no second assignment while somebody works it. After sales gave it back (recycled,
 nurtured, disqualified), the person asking again is a new request: it is qualified and routed anew, its owners
 and the customer's wait count from there. Asking means a form or a visit at an event after the lead was
-closed; a bought list that names the person again asks nothing.
+closed; a bought list that names the person again asks nothing. Until a lead is ready for sales nobody owes it
+anything yet, so each time that the person asks begins the request anew: who signs up for a newsletter in March
+and wants a demo in May waits since May.
 
 A touch is an activity of the kind that its intent names, so a pact may give points for a `content_download`
 or an `event_visit`.
@@ -109,16 +111,22 @@ def _touched(leads: dict[UUID, Lead], who: Recognition, event: LeadCaptured, sai
         )
     elif _asks_again(lead, event):
         _reopen(lead, event.received_at)
+    elif lead.stage is Stage.NEW and _asks(event):
+        lead.received_at = max(lead.received_at, event.received_at)
     lead.draft = unite(lead.draft, said)
     lead.source, lead.source_kind, lead.intent = event.source, event.source_kind, event.intent
     lead.touched_at = max(lead.touched_at, event.received_at)
     return lead
 
 
+def _asks(event: LeadCaptured) -> bool:
+    return event.source_kind != "syndication"
+
+
 def _asks_again(lead: Lead, event: LeadCaptured) -> bool:
     return (
         lead.stage in CLOSED_STAGES
-        and event.source_kind != "syndication"
+        and _asks(event)
         and lead.closed_at is not None
         and event.occurred_at > lead.closed_at
     )
@@ -126,7 +134,8 @@ def _asks_again(lead: Lead, event: LeadCaptured) -> bool:
 
 def _reopen(lead: Lead, received_at: datetime) -> None:
     """A new request of a known person: a new round of owners, a new wait."""
-    lead.stage, lead.closed_at, lead.hop = Stage.NEW, None, 0
+    lead.stage, lead.closed_at = Stage.NEW, None
+    lead.hop = lead.hops_by_breach = 0
     lead.qualified_at = lead.qualified_because = None
     lead.escalated_to = lead.escalated_at = None
     lead.received_at = received_at

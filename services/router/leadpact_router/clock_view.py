@@ -9,7 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from leadpact.events import SlaBreached, SlaCancelled, SlaMet, SlaStarted, SlaWarned
+from leadpact.events import (
+    SlaBreached,
+    SlaCancelled,
+    SlaMet,
+    SlaMoved,
+    SlaOwnerLeft,
+    SlaPaused,
+    SlaStarted,
+    SlaWarned,
+)
 from leadpact.events.sla import ClockEvent
 from leadpact.storage.bulk import insert_rows
 from leadpact.storage.unit_of_work import Transaction
@@ -18,7 +27,7 @@ from leadpact_router.tables import clock_view
 
 
 async def show_started(tx: Transaction, batch: Sequence[News[SlaStarted]]) -> None:
-    """The clocks run."""
+    """The clocks run. What has been heard of a clock before its start is later than the start, and stays."""
     rows = [
         _row(one.event, "running", target=one.event.target, started_at=one.event.started_at) for one in batch
     ]
@@ -26,10 +35,37 @@ async def show_started(tx: Transaction, batch: Sequence[News[SlaStarted]]) -> No
 
 
 async def show_warned(tx: Transaction, batch: Sequence[News[SlaWarned]]) -> None:
-    """Part of the time is used. The time of a clock's first warning stays."""
-    rows = [_row(one.event, "warned", warned_at=one.event.occurred_at) for one in reversed(batch)]
+    """Part of the time is used. The time of a clock's first warning stays, and the share of the latest."""
+    first = {one.event.clock_id: one.event.occurred_at for one in reversed(batch)}
+    rows = [
+        _row(
+            one.event,
+            "warned",
+            warned_at=first[one.event.clock_id],
+            warned_percent=one.event.percent,
+        )
+        for one in batch
+    ]
+    await _change(
+        tx,
+        rows,
+        "warned_at = coalesce(clock_view.warned_at, excluded.warned_at), warned_percent = excluded.warned_percent",
+    )
+
+
+async def show_paused(tx: Transaction, batch: Sequence[News[SlaPaused]]) -> None:
+    """No time passes for these clocks."""
+    rows = [_row(one.event, "paused", paused_because=one.event.because) for one in batch]
+    await _change(tx, rows, "paused_because = excluded.paused_because")
+
+
+async def show_moved(tx: Transaction, batch: Sequence[News[SlaMoved]]) -> None:
+    """The clocks run on, with another time at which they are due. Who was warned has been."""
+    rows = [_row(one.event, "running") for one in batch]
     await _show(
-        tx, rows, "state = excluded.state, warned_at = coalesce(clock_view.warned_at, excluded.warned_at)"
+        tx,
+        rows,
+        "due_at = excluded.due_at, state = CASE WHEN clock_view.warned_at IS NULL THEN 'running' ELSE 'warned' END",
     )
 
 
@@ -39,27 +75,26 @@ async def show_met(tx: Transaction, batch: Sequence[News[SlaMet]]) -> None:
         _row(one.event, "met", ended_at=one.event.met_at, was_breached=one.event.was_breached)
         for one in batch
     ]
-    await _show(
-        tx, rows, "state = excluded.state, ended_at = excluded.ended_at, was_breached = excluded.was_breached"
-    )
+    await _change(tx, rows, "ended_at = excluded.ended_at, was_breached = excluded.was_breached")
 
 
 async def show_breached(tx: Transaction, batch: Sequence[News[SlaBreached]]) -> None:
     """The time is up, since ``due_at``."""
     rows = [_row(one.event, "breached", ended_at=one.event.occurred_at, was_breached=True) for one in batch]
-    await _show(tx, rows, "state = excluded.state, ended_at = excluded.ended_at, was_breached = true")
+    await _change(tx, rows, "ended_at = excluded.ended_at, was_breached = true")
 
 
-async def show_cancelled(tx: Transaction, batch: Sequence[News[SlaCancelled]]) -> None:
+async def show_cancelled(tx: Transaction, batch: Sequence[News[SlaCancelled] | News[SlaOwnerLeft]]) -> None:
     """The clocks no longer matter."""
     rows = [_row(one.event, "cancelled", ended_at=one.event.occurred_at) for one in batch]
-    await _show(tx, rows, "state = excluded.state, ended_at = excluded.ended_at")
+    await _change(tx, rows, "ended_at = excluded.ended_at")
 
 
 def _row(event: ClockEvent, state: str, **changes: Any) -> dict[str, Any]:
     return {
         "clock_id": event.clock_id,
         "lead_id": event.lead_id,
+        "whose": event.whose,
         "assignment_id": event.assignment_id,
         "policy": event.policy,
         "rep_id": event.rep_id,
@@ -67,6 +102,10 @@ def _row(event: ClockEvent, state: str, **changes: Any) -> dict[str, Any]:
         "state": state,
         **changes,
     }
+
+
+async def _change(tx: Transaction, rows: Sequence[dict[str, Any]], changes: str) -> None:
+    await _show(tx, rows, f"due_at = excluded.due_at, state = excluded.state, {changes}")
 
 
 async def _show(tx: Transaction, rows: Sequence[dict[str, Any]], changes: str) -> None:

@@ -22,6 +22,7 @@ from leadpact_router.availability import (
     Limits,
     PassedOver,
     Rep,
+    offline,
     shown,
 )
 from leadpact_router.floor import Floor
@@ -178,10 +179,14 @@ class _Search:
         )
 
     def _overflow(self, name: str, person: str, rule: str) -> Given | None:
-        """The overflow person, whatever their hours and limits; but nobody who left or has had the lead."""
+        """The overflow person, whatever their hours and limits; but nobody who left, has had the lead or is offline."""
         rep = self._floor.rep(person)
         if rep is None or not rep.active or rep.id in self._excluded:
             self._asked[name]["then"] = f"overflow to {person}: not possible"
+            return None
+        if (reason := offline(rep)) is not None:
+            self._passed.append(reason)  # they will return, so the lead has somebody to wait for
+            self._asked[name]["then"] = f"overflow to {rep.id}: {reason.because}"
             return None
         self._asked[name]["then"] = f"overflow to {rep.id}"
         return self._given(rep, rule, f"{rep.name} takes what nobody else can")

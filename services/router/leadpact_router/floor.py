@@ -20,6 +20,7 @@ from leadpact_router.availability import (
     PassedOver,
     Rep,
     away,
+    offline,
     over_limit,
 )
 from leadpact_router.availability import opens_at as next_at_work
@@ -48,7 +49,7 @@ class Floor:
         self.now = now
         self._calendars = calendars
         self._reps: dict[str, Rep] = {}
-        self._away: dict[str, PassedOver | None] = {}
+        self._missing: dict[str, PassedOver | None] = {}
         self._own_limits: dict[str, Limits] = {}
         self._opens_at: dict[tuple[str, str], datetime] = {}
         self.loads = dict(loads)
@@ -58,7 +59,7 @@ class Floor:
         self.changed_turns: set[Place] = set()
         for rep in reps:
             self._reps[rep.email] = self._reps[rep.id] = rep
-            self._away[rep.id] = away(rep, now)
+            self._missing[rep.id] = offline(rep) or away(rep, now)
             self._own_limits[rep.id] = Limits(rep.open_limit, rep.daily_limit)
 
     def rep(self, ref: str) -> Rep | None:
@@ -74,7 +75,7 @@ class Floor:
         if rep.id in excluded:
             return HAD_IT_BEFORE
         narrowed = limits.narrowed(self._own_limits[rep.id])
-        return self._away[rep.id] or over_limit(self.loads.get(rep.id, _NOTHING_YET), narrowed)
+        return self._missing[rep.id] or over_limit(self.loads.get(rep.id, _NOTHING_YET), narrowed)
 
     def opens_at(self, rep: Rep, pool_calendar: str) -> datetime:
         """When the rep is next at work by the hours they keep in this pool; ``now`` if they are."""

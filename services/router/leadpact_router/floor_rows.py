@@ -24,7 +24,7 @@ from leadpact_router.terms import Terms
 
 _REPS = text(
     """
-    SELECT id, name, email, timezone, calendar, active, open_limit, daily_limit
+    SELECT id, name, email, timezone, calendar, active, open_limit, daily_limit, offline_since
     FROM rep WHERE id = ANY(CAST(:refs AS text[])) OR email = ANY(CAST(:emails AS text[]))
     """
 )

@@ -11,10 +11,14 @@ from leadpact.bus.consume import Consumer, Handler, Received
 from leadpact.clock import Clock
 from leadpact.events import (
     ActivityRecorded,
+    Event,
     LeadCaptured,
     SlaBreached,
     SlaCancelled,
     SlaMet,
+    SlaMoved,
+    SlaOwnerLeft,
+    SlaPaused,
     SlaStarted,
     SlaWarned,
     Topic,
@@ -23,8 +27,18 @@ from leadpact.pact.book import PactBook
 from leadpact.storage.unit_of_work import Transaction
 from leadpact_router.calendars import CalendarShelf
 from leadpact_router.capture import capture
-from leadpact_router.clock_view import show_breached, show_cancelled, show_met, show_started, show_warned
+from leadpact_router.clock_view import (
+    show_breached,
+    show_cancelled,
+    show_met,
+    show_moved,
+    show_paused,
+    show_started,
+    show_warned,
+)
+from leadpact_router.give_back import give_back
 from leadpact_router.news import news
+from leadpact_router.owner_left import hand_on
 from leadpact_router.reassign import reassign
 from leadpact_router.record_activity import record_activities
 from leadpact_router.terms import Terms
@@ -55,11 +69,22 @@ def router_consumer(pact_book: PactBook, shelf: CalendarShelf, clock: Clock) -> 
 
         return handle
 
-    show_breach, act_on_breach = showing(show_breached), deciding(reassign)
+    def both(show: Showing, use_case: Deciding) -> Handler:
+        showing_it, acting_on_it = showing(show), deciding(use_case)
 
-    async def breached(tx: Transaction, batch: Sequence[Received]) -> None:
-        await show_breach(tx, batch)
-        await act_on_breach(tx, batch)
+        async def handle(tx: Transaction, batch: Sequence[Received]) -> None:
+            await showing_it(tx, batch)
+            await acting_on_it(tx, batch)
+
+        return handle
+
+    show_kept, return_leads = showing(show_met), deciding(give_back)
+
+    async def met(tx: Transaction, batch: Sequence[Received]) -> None:
+        await show_kept(tx, batch)
+        # Nearly every promise is kept in time, and then there is nothing to decide.
+        if late := [one for one in batch if _asks_for_a_return(one.event)]:
+            await return_leads(tx, late)
 
     return Consumer(
         CONSUMER,
@@ -68,9 +93,16 @@ def router_consumer(pact_book: PactBook, shelf: CalendarShelf, clock: Clock) -> 
             ActivityRecorded: deciding(record_activities),
             SlaStarted: showing(show_started),
             SlaWarned: showing(show_warned),
-            SlaMet: showing(show_met),
-            SlaBreached: breached,
+            SlaPaused: showing(show_paused),
+            SlaMoved: showing(show_moved),
+            SlaMet: met,
+            SlaBreached: both(show_breached, reassign),
+            SlaOwnerLeft: both(show_cancelled, hand_on),
             SlaCancelled: showing(show_cancelled),
         },
         clock,
     )
+
+
+def _asks_for_a_return(event: Event) -> bool:
+    return isinstance(event, SlaMet) and event.was_breached and event.give_back

@@ -1,8 +1,8 @@
 """Read and write the leads of a batch, a constant number of statements whatever its size.
 
 Rows that a decision depends on are locked until the commit, always in this order, so that no two batches wait
-for each other in a circle: identities (sorted), leads (by id), loads (by rep), turns (by pool and rep). A
-deadlock that slips through all the same is found by the database and comes back as a passing fault.
+for each other in a circle: identities (sorted), leads (by id), reps who miss a promise (by id), loads (by rep),
+turns (by pool and rep). A deadlock that slips through all the same is found by the database and comes back as a passing fault.
 """
 
 from __future__ import annotations
@@ -159,6 +159,7 @@ def _lead(row: Row[Any], account: Account | None) -> Lead:
         owner=row.owner,
         assignment_id=row.assignment_id,
         hop=row.hop,
+        hops_by_breach=row.hops_by_breach,
         held_since=row.held_since,
         held_reason=row.held_reason,
         held_pool=row.held_pool,
@@ -200,6 +201,7 @@ def _row(lead: Lead) -> dict[str, Any]:
         "owner": lead.owner,
         "assignment_id": lead.assignment_id,
         "hop": lead.hop,
+        "hops_by_breach": lead.hops_by_breach,
         "held_since": lead.held_since,
         "held_reason": lead.held_reason,
         "held_pool": lead.held_pool,

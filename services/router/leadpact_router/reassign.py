@@ -1,40 +1,43 @@
-"""Take a lead whose time is up from its owner, give it to the next who never had it, and in the end to a
-named human.
+"""Act on a missed promise: take the lead from its owner and give it to the next, ask a named human, and give nothing more to whoever
+missed it, as the pact says.
 
 What a breach leads to, asked in this order:
 
-1. nothing, if the lead has moved on: the breached ownership is no longer the open one, the person was reached
-   meanwhile, or the lead is already escalated. Two clocks of one ownership may breach; the first takes the
-   lead away, the second finds it gone;
-2. nothing but the announcement, if the pact asks for no reassignment;
-3. *escalated*, if the pact's number of reassignments is used up: the owner stays and a named human must
-   decide;
-4. *reassigned*, if somebody who may have it can be given it;
-5. *escalated*, if nobody is left who has not had it (waiting would change nothing), the owner stays;
-6. *held* otherwise: others exist and none is free. The owner loses the lead, and the next who is free gets
-   it.
+1. the rep of an owner's clock is *taken offline*, if the pact asks for that and they neither did what was promised nor gave
+   the lead back meanwhile. This does not depend on what becomes of the lead: it may have moved on since;
+2. nothing more, if the lead has moved on: the breached ownership is no longer the open one, the person was reached
+   meanwhile (or the lead accepted, if that keeps the promise), or the lead is already escalated. Two clocks of one ownership may breach; the first takes the
+   lead away, the second finds it gone. A clock of the team or of the customer belongs to no ownership: it matters
+   while sales has the lead and nobody has reached the person;
+3. nothing but the announcement, if the pact asks for neither a reassignment nor a human;
+4. *escalated*, if the pact asks for a human at once, as it does for every clock of the team and of the customer: whoever
+   has the lead keeps it, and it may be nobody's;
+5. *escalated*, if the pact's number of reassignments is used up: the owner stays and a named human must decide;
+6. *reassigned* or *held* (`take_away.py`);
+7. *escalated*, if nobody is left who has not had it, the owner stays.
 
-A missed promise gives no turn back: the owner had the lead.
+The number of reassignments counts the owners who lost the lead by a missed promise (`lead.hops_by_breach`), not the hops: an owner
+who went on holiday (`owner_left.py`), or to whom it was given back (`give_back.py`), uses up nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from uuid import UUID
 
-import structlog
-
-from leadpact.events import LeadEscalated, SlaBreached
+from leadpact.events import SlaBreached
 from leadpact.storage.unit_of_work import Transaction
-from leadpact_router.assign import Handover, Ready, choose_for, give, hold, lock_floor_for
-from leadpact_router.assignment_rows import Owner, end_assignments, owners_of
-from leadpact_router.decide import Given
-from leadpact_router.lead import Lead
+from leadpact_router.assign import Handover, Ready, lock_floor_for
+from leadpact_router.assignment_rows import Owner, owners_of
+from leadpact_router.lead import Lead, Stage
 from leadpact_router.lead_rows import lock_leads, save_leads
 from leadpact_router.news import News
+from leadpact_router.offline import Missed, take_offline
+from leadpact_router.take_away import escalate, take_away
 from leadpact_router.terms import Terms
 
-log = structlog.get_logger(__name__)
+_WITH_SALES = frozenset({Stage.MQL, Stage.HELD, Stage.ASSIGNED, Stage.ACCEPTED})
+"""Sales owes the lead its first touch."""
 
 
 async def reassign(
@@ -45,24 +48,50 @@ async def reassign(
     """Act on breaches in log order."""
     leads = await lock_leads(tx, {one.event.lead_id for one in batch})
     owners = await owners_of(tx, leads.values())
+    # Before anything is decided: none of them is the next owner of another's lead.
+    await take_offline(tx, _missed(batch, owners, terms), terms.now)
     overdue = [
-        (one.event, Ready.now(lead, one.id, terms, owners[lead.id], f"{one.event.policy} was breached"))
+        (one.event, Ready.now(lead, one.id, terms, owners[lead.id], _reason(one.event)))
         for one in batch
-        if (lead := leads.get(one.event.lead_id)) and _still_matters(one.event, lead, owners[lead.id])
+        if (lead := leads.get(one.event.lead_id)) and _still_matters(one.event, lead, owners[lead.id], terms)
     ]
     if not overdue:
         return
-    handover = Handover(await lock_floor_for(tx, [one for _, one in overdue], terms))
-    ended = [event.assignment_id for event, ready in overdue if _act(tx, event, ready, handover, terms)]
+    to_reassign = [ready for event, ready in overdue if event.reassign_at_most is not None]
+    handover = Handover(await lock_floor_for(tx, to_reassign, terms))
+    for event, ready in overdue:
+        _act(tx, event, ready, handover, terms)
     await save_leads(tx, leads.values())
-    await end_assignments(tx, ended, "reassigned", terms.now)
     await handover.save(tx)
 
 
-def _still_matters(event: SlaBreached, lead: Lead, owners: tuple[Owner, ...]) -> bool:
-    if event.reassign_at_most is None or lead.escalated_at is not None:
+def _missed(
+    batch: Sequence[News[SlaBreached]], owners: Mapping[UUID, tuple[Owner, ...]], terms: Terms
+) -> Iterator[Missed]:
+    """Who is to be given nothing more."""
+    for one in batch:
+        event = one.event
+        if not event.take_offline:
+            continue
+        for owner in owners.get(event.lead_id, ()):
+            is_theirs = owner.assignment_id == event.assignment_id
+            if is_theirs and not _did_it(event, owner, terms) and owner.ended_as != "rejected":
+                yield Missed(owner.rep_id, event.lead_id, _reason(event), one.id)
+
+
+def _still_matters(event: SlaBreached, lead: Lead, owners: tuple[Owner, ...], terms: Terms) -> bool:
+    if lead.escalated_at is not None or (event.reassign_at_most is None and event.escalate_to is None):
         return False
-    return lead.assignment_id == event.assignment_id and not owners[-1].is_touched
+    if event.assignment_id is None:
+        return lead.stage in _WITH_SALES and not any(owner.has_reached for owner in owners)
+    return lead.assignment_id == event.assignment_id and not _did_it(event, owners[-1], terms)
+
+
+def _did_it(event: SlaBreached, owner: Owner, terms: Terms) -> bool:
+    """Whether our own record has what the promise asks of the owner, of which the sla-timer had not heard."""
+    promise = terms.applied.pact.sla.get(event.policy)
+    may_accept = promise is not None and "accepted" in promise.stops
+    return owner.has_reached or (may_accept and owner.accepted_at is not None)
 
 
 def _act(
@@ -71,45 +100,22 @@ def _act(
     ready: Ready,
     handover: Handover,
     terms: Terms,
-) -> bool:
-    """Reassign, hold or escalate; True if the owner lost the lead."""
-    lead = ready.lead
-    if lead.assignment_id != event.assignment_id or lead.escalated_at is not None:
-        return False
-    assert event.reassign_at_most is not None
-    if lead.hop > event.reassign_at_most:
-        _escalate(
-            tx, event, ready, terms.now, f"reassigned {lead.hop - 1} times, as often as the pact allows"
-        )
-        return False
-    decision = choose_for(ready, handover.floor, terms)
-    if isinstance(decision, Given):
-        handover.floor.take_away(event.rep_id)
-        give(tx, ready, decision, handover, terms)
-        return True
-    if decision.is_hopeless:
-        _escalate(tx, event, ready, terms.now, f"nobody is left who has not had it: {decision.reason}")
-        return False
-    handover.floor.take_away(event.rep_id)
-    lead.owner = lead.assignment_id = None
-    hold(tx, ready, decision, terms)
-    return True
+) -> None:
+    """Reassign, hold or escalate; an earlier breach of the batch may have done so."""
+    lead, at_most = ready.lead, event.reassign_at_most
+    if lead.escalated_at is not None or event.assignment_id not in (None, lead.assignment_id):
+        return
+    if event.assignment_id is None or at_most is None:
+        escalate(tx, ready, event.escalate_to, _reason(event), terms)
+    elif lead.hops_by_breach >= at_most:
+        times = f"reassigned {lead.hops_by_breach} times, as often as the pact allows"
+        escalate(tx, ready, event.escalate_to, times, terms)
+    elif (nobody := take_away(tx, ready, handover, terms)) is not None:
+        why = f"nobody is left who has not had it: {nobody.reason}"
+        escalate(tx, ready, event.escalate_to, why, terms)
+    else:
+        lead.hops_by_breach += 1
 
 
-def _escalate(tx: Transaction, event: SlaBreached, ready: Ready, now: datetime, reason: str) -> None:
-    lead = ready.lead
-    lead.escalated_at, lead.escalated_to = now, event.escalate_to
-    log.warning("router.lead_escalated", lead_id=str(lead.id), to=event.escalate_to, reason=reason)
-    tx.emit(
-        LeadEscalated(
-            occurred_at=now,
-            lead_id=lead.id,
-            assignment_id=event.assignment_id,
-            rep_id=event.rep_id,
-            escalated_to=event.escalate_to,
-            hops=lead.hop,
-            reason=reason,
-            lead=lead.event_facts(),
-        ),
-        caused_by=ready.cause_id,
-    )
+def _reason(event: SlaBreached) -> str:
+    return f"{event.policy} was breached"

@@ -21,6 +21,7 @@ from publicsuffixlist import PublicSuffixList
 from sqlalchemy import text
 
 from leadpact.errors import Conflict, Fault, NotFound, Refused
+from leadpact.events import Away, RepAbsencesChanged
 from leadpact.ids import new_id
 from leadpact.storage.bulk import insert_rows
 from leadpact.storage.unit_of_work import Transaction
@@ -39,6 +40,18 @@ _TAKEN = text(
     SELECT r.email, r.id
     FROM rep r JOIN unnest(CAST(:emails AS text[]), CAST(:ids AS text[])) AS n(email, id) USING (email)
     WHERE r.id <> n.id AND r.id <> ALL(CAST(:ids AS text[]))
+    """
+)
+
+# Assignments refer to the rep with a weaker lock than this and go on.
+_LOCK_REP = text("SELECT id FROM rep WHERE id = :id FOR NO KEY UPDATE")
+_LOCK_REP_OF_ABSENCE = text(
+    "SELECT r.id FROM rep r JOIN absence a ON a.rep_id = r.id WHERE a.id = :id FOR NO KEY UPDATE OF r"
+)
+_AHEAD = text(
+    """
+    SELECT starts_at, ends_at FROM absence
+    WHERE rep_id = :id AND ends_at > :now ORDER BY starts_at, ends_at
     """
 )
 
@@ -115,10 +128,10 @@ async def put_accounts(tx: Transaction, entries: Sequence[AccountEntry], now: da
 
 
 async def add_absence(
-    tx: Transaction, rep_id: str, starts_at: datetime, ends_at: datetime, note: str = ""
+    tx: Transaction, rep_id: str, starts_at: datetime, ends_at: datetime, note: str = "", *, now: datetime
 ) -> UUID:
     """The rep is away in [starts_at, ends_at): given nothing, and their hours do not count. Returns the
-    absence's id.
+    absence's id. The absences that lie ahead are announced.
 
     Raises ``NotFound`` for an unknown rep and ``Refused`` for a span that is empty, backwards or longer than
     three years.
@@ -126,20 +139,29 @@ async def add_absence(
     if not starts_at < ends_at <= starts_at + LONGEST_ABSENCE:
         fault = Fault("#/ends_at", "not after the start, or more than three years later", "check both dates")
         raise Refused("An absence ends after it starts and lasts at most three years", faults=[fault])
-    found = await tx.execute(text("SELECT 1 FROM rep WHERE id = :id FOR KEY SHARE"), {"id": rep_id})
-    if found.first() is None:
+    if (await tx.execute(_LOCK_REP, {"id": rep_id})).first() is None:
         raise NotFound(f"There is no rep {rep_id}")
     absence_id = new_id()
     row = {"id": absence_id, "rep_id": rep_id, "starts_at": starts_at, "ends_at": ends_at, "note": note}
     await insert_rows(tx, absence_table, [row])
+    await _announce_absences(tx, rep_id, now)
     return absence_id
 
 
-async def remove_absence(tx: Transaction, absence_id: UUID) -> None:
-    """The rep is not away after all. Raises ``NotFound``."""
+async def remove_absence(tx: Transaction, absence_id: UUID, *, now: datetime) -> None:
+    """The rep is not away after all. The absences that still lie ahead are announced. Raises ``NotFound``."""
+    rep_id = (await tx.execute(_LOCK_REP_OF_ABSENCE, {"id": absence_id})).scalar()
     gone = await tx.execute(text("DELETE FROM absence WHERE id = :id"), {"id": absence_id})
-    if gone.rowcount == 0:
+    if rep_id is None or gone.rowcount == 0:
         raise NotFound(f"There is no absence {absence_id}")
+    await _announce_absences(tx, rep_id, now)
+
+
+async def _announce_absences(tx: Transaction, rep_id: str, now: datetime) -> None:
+    """To be done with the rep locked: of two changes at once, the later announcement has both."""
+    rows = await tx.execute(_AHEAD, {"id": rep_id, "now": now})
+    away = tuple(Away(starts_at=row.starts_at, ends_at=row.ends_at) for row in rows)
+    tx.emit(RepAbsencesChanged(occurred_at=now, rep_id=rep_id, away=away))
 
 
 def registrable_domain(address: str) -> str | None:

@@ -98,6 +98,8 @@ lead = Table(
     Column("owner", Text),
     Column("assignment_id", Uuid),
     Column("hop", Integer, nullable=False, server_default=text("0")),
+    # How many owners of this round lost it by a missed promise: what the pact's number of reassignments limits.
+    Column("hops_by_breach", Integer, nullable=False, server_default=text("0")),
     Column("held_since", DateTime(timezone=True)),
     Column("held_reason", Text),
     Column("held_pool", Text),
@@ -170,6 +172,9 @@ rep = Table(
     Column("active", Boolean, nullable=False, server_default=text("true")),
     Column("open_limit", Integer),
     Column("daily_limit", Integer),
+    # Missed a promise and is given nothing until they return (`offline.py`); a list of reps never changes it.
+    Column("offline_since", DateTime(timezone=True)),
+    Column("offline_because", Text),
     Column("updated_at", DateTime(timezone=True), nullable=False),
     # Checked at the end of a statement, so that two reps of one list may swap their addresses.
     UniqueConstraint("email", deferrable=True, initially="IMMEDIATE"),
@@ -278,18 +283,22 @@ clock_view = Table(
     metadata,
     Column("clock_id", Uuid, primary_key=True),
     Column("lead_id", Uuid, nullable=False, index=True),
-    Column("assignment_id", Uuid, nullable=False),
+    Column("whose", Text, nullable=False, server_default="owner"),  # owner, team, customer
+    Column("assignment_id", Uuid),  # none: the team's or the customer's, whoever has the lead
     Column("policy", Text, nullable=False),
-    Column("rep_id", Text, nullable=False),
-    Column("state", Text, nullable=False),  # running, warned, met, breached, cancelled
+    Column("rep_id", Text),
+    Column("state", Text, nullable=False),  # running, warned, paused, met, breached, cancelled
+    Column("paused_because", Text),  # of a paused clock: the state that the lead is in
     Column("target", Text, nullable=False, server_default=""),
     Column("started_at", DateTime(timezone=True)),
     Column("due_at", DateTime(timezone=True), nullable=False),
-    Column("warned_at", DateTime(timezone=True)),
+    Column("warned_at", DateTime(timezone=True)),  # the first warning
+    Column("warned_percent", Integer),  # of the latest warning
     Column("ended_at", DateTime(timezone=True)),
     Column("was_breached", Boolean, nullable=False, server_default=text("false")),
     Index("ix_clock_view_breached_due", "due_at", postgresql_where=text("was_breached")),
     Index("ix_clock_view_running_due", "due_at", postgresql_where=text("state IN ('running', 'warned')")),
+    Index("ix_clock_view_paused_due", "due_at", postgresql_where=text("state = 'paused'")),
 )
 
 idempotent_answer = Table(

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from leadpact_router.give_back import GIVEN_BACK
 from leadpact_router.views import Activity, Assignment, ClockSeen, LeadStory, Touch, WorkReport
 
 _KNOWN_BY = {"new": "a new person", "email": "known by their e-mail", "phone": "known by their phone number"}
@@ -96,9 +97,14 @@ def _owned(assignment: Assignment) -> Iterator[Happened]:
         says=f"to {name}: {where}rule “{assignment.rule}”",
         details={"assignment_id": str(assignment.id), "decision": assignment.explanation.get("decision")},
     )
-    if assignment.accepted_at is not None:
+    carried_over = assignment.rule == GIVEN_BACK  # what they had done stands at their earlier assignment
+    if assignment.accepted_at is not None and not (
+        carried_over and assignment.accepted_at < assignment.assigned_at
+    ):
         yield Happened(at=assignment.accepted_at, kind="accepted", says=f"{name} took it on")
-    if assignment.contacted_at is not None:
+    if assignment.contacted_at is not None and not (
+        carried_over and assignment.contacted_at < assignment.assigned_at
+    ):
         channel = (assignment.contact_channel or "contact").replace("_", " ")
         yield Happened(
             at=assignment.contacted_at, kind="contacted", says=f"{name} reached the person: {channel}"
@@ -171,9 +177,12 @@ def _day_and_time(stored: str) -> str:
 def _timed(clock: ClockSeen) -> Iterator[Happened]:
     details = {"clock_id": str(clock.clock_id), "due_at": clock.due_at.isoformat()}
     promise = f"{clock.policy} ({clock.target})" if clock.target else clock.policy
+    if clock.whose != "owner":
+        promise = f"the {clock.whose}'s {promise}"
     if clock.warned_at is not None:
+        latest = f", warned up to {clock.warned_percent} %" if clock.warned_percent is not None else ""
         yield Happened(
-            at=clock.warned_at, kind="warned", says=f"{promise}: time is running out", details=details
+            at=clock.warned_at, kind="warned", says=f"{promise}: time is running out{latest}", details=details
         )
     if clock.was_breached:
         yield Happened(at=clock.due_at, kind="breached", says=f"{promise}: the time was up", details=details)

@@ -60,6 +60,7 @@ class LeadRow(View):
     held_since: datetime | None
     held_pool: str | None
     escalated_to: str | None
+    escalated_at: datetime | None
     due_at: datetime | None = Field(description="The next moment by which somebody promised to act.")
     paused_state: str | None = Field(
         description="The pact's pause state that it is in: nobody is expected to act."
@@ -134,17 +135,23 @@ class WorkReport(View):
 
 
 class ClockSeen(View):
-    """A promise on one assignment, as the sla-timer announced it."""
+    """A promise, as the sla-timer announced it."""
 
     clock_id: UUID
-    assignment_id: UUID
+    whose: str = Field(
+        description="`owner`: it runs on one assignment. `team` and `customer`: it runs on whoever has the lead."
+    )
+    assignment_id: UUID | None
     policy: str
-    rep_id: str
+    rep_id: str | None
+    rep_name: str | None
     state: str
+    paused_because: str | None = Field(description="The state of the lead in which no time passes.")
     target: str
     started_at: datetime | None
     due_at: datetime
-    warned_at: datetime | None
+    warned_at: datetime | None = Field(description="When the first warning came.")
+    warned_percent: int | None = Field(description="How much of the time was used at the latest warning.")
     ended_at: datetime | None
     was_breached: bool
 
@@ -189,7 +196,7 @@ SELECT l.id, l.stage, l.source, l.source_kind, l.intent, l.received_at, l.touche
        l.qualified_at, l.qualified_because, l.unqualified_because, l.owner, r.name AS owner_name, l.assignment_id, l.hop,
        coalesce('closed: ' || d.reason, l.held_reason, s.explanation ->> 'decision',
                 'not ready for sales: ' || l.unqualified_because) AS why,
-       l.held_since, l.held_pool, l.escalated_to, c.due_at, p.paused_state, p.paused_since, p.paused_until
+       l.held_since, l.held_pool, l.escalated_to, l.escalated_at, c.due_at, p.paused_state, p.paused_since, p.paused_until
 FROM lead l
 LEFT JOIN account a ON a.id = l.account_id
 LEFT JOIN rep r ON r.id = l.owner
@@ -243,8 +250,11 @@ _REPORTS = text(
 )
 _CLOCKS = text(
     """
-    SELECT clock_id, assignment_id, policy, rep_id, state, target, started_at, due_at, warned_at, ended_at, was_breached
-    FROM clock_view WHERE lead_id = :id ORDER BY due_at DESC, clock_id LIMIT :most
+    SELECT c.clock_id, c.whose, c.assignment_id, c.policy, c.rep_id, r.name AS rep_name, c.state,
+           CASE WHEN c.state = 'paused' THEN c.paused_because END AS paused_because, c.target, c.started_at, c.due_at,
+           c.warned_at, c.warned_percent, c.ended_at, c.was_breached
+    FROM clock_view c LEFT JOIN rep r ON r.id = c.rep_id
+    WHERE c.lead_id = :id ORDER BY c.due_at DESC, c.clock_id LIMIT :most
     """
 )
 

@@ -56,6 +56,7 @@ class BoardNow:
     pact: PactLine | None
     counts: Counts
     waiting: Sequence[LeadRow]
+    offline: Sequence[Any]
     clocks: Sequence[Any]
     for_sales: Sequence[LeadRow]
     not_ready: Sequence[LeadRow]
@@ -86,12 +87,23 @@ _WAITING = text(
     ORDER BY coalesce(l.held_since, l.escalated_at) LIMIT :shown
     """
 )
+# By the time left; behind them those for which none passes. Either kind comes out of its own index.
 _CLOCKS = text(
     """
-    SELECT c.lead_id, c.policy, c.state, c.target, c.due_at, c.started_at, r.name AS rep_name, r.timezone,
+    SELECT c.lead_id, c.policy, c.whose, c.state, c.paused_because, c.target, c.due_at, c.started_at, r.name AS rep_name, r.timezone,
            l.full_name, l.email, l.phone, l.company, l.country, l.band
-    FROM clock_view c JOIN lead l ON l.id = c.lead_id LEFT JOIN rep r ON r.id = c.rep_id
-    WHERE c.state IN ('running', 'warned') ORDER BY c.due_at, c.clock_id LIMIT :shown
+    FROM (
+        (SELECT * FROM clock_view WHERE state IN ('running', 'warned') ORDER BY due_at, clock_id LIMIT :shown)
+        UNION ALL
+        (SELECT * FROM clock_view WHERE state = 'paused' ORDER BY due_at, clock_id LIMIT :shown)
+    ) c JOIN lead l ON l.id = c.lead_id LEFT JOIN rep r ON r.id = c.rep_id
+    ORDER BY c.state = 'paused', c.due_at, c.clock_id LIMIT :shown
+    """
+)
+_OFFLINE = text(
+    """
+    SELECT id, name, timezone, offline_since, offline_because FROM rep
+    WHERE offline_since IS NOT NULL AND active ORDER BY offline_since, id
     """
 )
 _FOR_SALES = text(
@@ -103,10 +115,11 @@ _NOT_READY = text(
     WHERE l.qualified_at IS NULL AND l.closed_at IS NULL ORDER BY l.touched_at DESC, l.id DESC LIMIT :shown
     """
 )
-# Each breach with what followed it: the next owner, else where the lead is now.
+# Each breach with what followed it: the next owner, else where the lead is now. By a clock that is nobody's in particular the lead
+# goes to nobody else.
 _BREACHES = text(
     """
-    SELECT c.lead_id, c.policy, c.state, c.due_at, c.ended_at, r.name AS rep_name, r.timezone,
+    SELECT c.lead_id, c.policy, c.whose, c.state, c.due_at, c.ended_at, r.name AS rep_name, r.timezone,
            l.full_name, l.email, l.phone, l.company, l.stage, l.escalated_to, l.held_reason, next.name AS next_name
     FROM clock_view c JOIN lead l ON l.id = c.lead_id LEFT JOIN rep r ON r.id = c.rep_id
     LEFT JOIN LATERAL (
@@ -133,6 +146,7 @@ async def read_board(tx: Transaction, book: PactBook, now: datetime) -> BoardNow
         pact=await read_pact_line(tx, book),
         counts=Counts(**counts._mapping),
         waiting=[LeadRow.model_validate(row) for row in waiting],
+        offline=(await tx.execute(_OFFLINE)).all(),
         clocks=(await tx.execute(_CLOCKS, {"shown": _SHOWN})).all(),
         for_sales=[LeadRow.model_validate(row) for row in for_sales],
         not_ready=[LeadRow.model_validate(row) for row in not_ready],

@@ -37,7 +37,10 @@ from leadpact_router.endpoints.desk import (
     Report,
     Resumption,
 )
+from leadpact_router.endpoints.roster import RepIdPath
 from leadpact_router.lead import CLOSED_STAGES, Stage
+from leadpact_router.offline import bring_back
+from leadpact_router.release_held import FLOOR_CHANGED
 from leadpact_router.timeline import timeline
 from leadpact_router.views import LeadFilter, page_of_leads, read_story
 from leadpact_router.webhooks.fan_out import QUEUED
@@ -210,6 +213,13 @@ def _add_board(router: APIRouter, board: Board, changes: Changes) -> None:
         # The address holds the file's fingerprint, so whoever has it once has it for good.
         headers = {"Cache-Control": "public, max-age=31536000, immutable"}
         return Response(file.content, media_type=file.media_type, headers=headers)
+
+    @router.post("/reps/{rep_id}/return", dependencies=[require(Scope.ADMIN)])
+    async def return_rep(rep_id: RepIdPath) -> Response:
+        async with board.uow.transaction() as tx:
+            await bring_back(tx, rep_id, board.clock.now())
+        board.wake.poke([FLOOR_CHANGED])
+        return RedirectResponse("/", status_code=303)
 
     @router.get("/pact")
     async def pact(caller: Reader) -> HTMLResponse:

@@ -64,7 +64,12 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals.update(
-        static=_static_address, signs=words.SIGNS, left=words.left, ago=words.ago, span=words.span
+        static=_static_address,
+        signs=words.SIGNS,
+        left=words.left,
+        ago=words.ago,
+        span=words.span,
+        on_whom=words.on_whom,
     )
     environment.filters.update(
         said=words.said,

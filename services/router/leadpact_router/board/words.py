@@ -22,6 +22,7 @@ SIGNS = {
     "paused": "‖",
     "running": "●",
     "warned": "◆",
+    "paused": "‖",
     "breached": "▲",
     "met": "✓",
     "cancelled": "–",
@@ -31,6 +32,7 @@ SIGNS = {
     "on": "●",
     "failing": "▲",
     "off": "‖",
+    "offline": "‖",
 }
 _SAID = {
     "mql": "ready for sales",
@@ -38,11 +40,18 @@ _SAID = {
     "warned": "time is short",
     "dead": "given up",
 }
+# Whose clock it is, if it is not one owner's.
+_WHOSE = {"team": "the team", "customer": "the customer’s wait"}
 
 
 def said(state: str) -> str:
     """A state in words."""
     return _SAID.get(state, state).replace("_", " ")
+
+
+def on_whom(whose: str, rep_name: str | None) -> str:
+    """Whose clock it is: the owner by name, the team, or the customer."""
+    return _WHOSE.get(whose) or rep_name or "–"
 
 
 def span(length: timedelta) -> str:

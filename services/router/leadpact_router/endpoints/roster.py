@@ -21,6 +21,7 @@ from leadpact.storage.unit_of_work import Transaction, UnitOfWork
 from leadpact.storage.wake import Wake
 from leadpact_router.endpoints.bodies import read_text
 from leadpact_router.endpoints.fields import After, Limit, Line, Moment, Note, Word
+from leadpact_router.offline import bring_back
 from leadpact_router.release_held import FLOOR_CHANGED
 from leadpact_router.roster import (
     AccountEntry,
@@ -42,7 +43,7 @@ Count = Annotated[int, Field(ge=1, lt=2**31)]
 
 _REPS = """
 SELECT r.id, r.name, r.email, r.timezone, r.calendar, r.active, r.open_limit, r.daily_limit,
-       coalesce(l.open, 0) AS open_leads, away.ends_at AS away_until
+       r.offline_since, r.offline_because, coalesce(l.open, 0) AS open_leads, away.ends_at AS away_until
 FROM rep r
 LEFT JOIN rep_load l ON l.rep_id = r.id
 LEFT JOIN LATERAL (
@@ -93,6 +94,10 @@ class RepOut(BaseModel):
     daily_limit: int | None
     open_leads: int = Field(description="Leads that wait for their first touch.")
     away_until: datetime | None
+    offline_since: datetime | None = Field(
+        description="Since when they are given nothing, because they missed a promise whose pact says `take_offline`."
+    )
+    offline_because: str | None
 
 
 class RepPage(BaseModel):
@@ -225,6 +230,16 @@ def create_reps_router(uow: UnitOfWork, clock: Clock, wake: Wake) -> APIRouter:
         wake.poke([FLOOR_CHANGED])
         return shown
 
+    @router.post("/v1/reps/{rep_id}/return", dependencies=admin)
+    async def return_rep(rep_id: RepIdPath) -> RepOut:
+        """The rep, who was taken offline for a missed promise, is given leads again. Who is not offline stays as they are."""
+        now = clock.now()
+        async with uow.transaction() as tx:
+            await bring_back(tx, rep_id, now)
+            shown = await _rep(tx, rep_id, now)
+        wake.poke([FLOOR_CHANGED])
+        return shown
+
     @router.get("/v1/reps/{rep_id}/absences", dependencies=read)
     async def list_absences(rep_id: RepIdPath) -> AbsenceList:
         """When the rep is away."""
@@ -237,7 +252,9 @@ def create_reps_router(uow: UnitOfWork, clock: Clock, wake: Wake) -> APIRouter:
     async def new_absence(rep_id: RepIdPath, wanted: AbsenceIn) -> AbsenceOut:
         """The rep is away: given nothing, and their hours do not count."""
         async with uow.transaction() as tx:
-            absence_id = await add_absence(tx, rep_id, wanted.starts_at, wanted.ends_at, wanted.note)
+            absence_id = await add_absence(
+                tx, rep_id, wanted.starts_at, wanted.ends_at, wanted.note, now=clock.now()
+            )
         wake.poke([FLOOR_CHANGED])
         return AbsenceOut(id=absence_id, rep_id=rep_id, **wanted.model_dump())
 
@@ -245,7 +262,7 @@ def create_reps_router(uow: UnitOfWork, clock: Clock, wake: Wake) -> APIRouter:
     async def delete_absence(absence_id: UUID) -> Response:
         """The rep is not away after all."""
         async with uow.transaction() as tx:
-            await remove_absence(tx, absence_id)
+            await remove_absence(tx, absence_id, now=clock.now())
         wake.poke([FLOOR_CHANGED])
         return Response(status_code=204)
 

@@ -72,7 +72,7 @@ async def queue_deliveries(tx: Transaction, received: Sequence[Received], clock:
             {
                 "event_id": item.message.id,
                 "type": webhook_type(item.message.type),
-                "lead_id": UUID(item.event.key),
+                "lead_id": _lead_of(item.event),
                 "body": webhook_body(item.message).decode(),
                 "queued_at": now,
             }
@@ -88,7 +88,7 @@ async def queue_deliveries(tx: Transaction, received: Sequence[Received], clock:
                 "id": new_id(),
                 "endpoint_id": endpoint,
                 "event_id": item.message.id,
-                "lead_id": UUID(item.event.key),
+                "lead_id": _lead_of(item.event),
                 "next_at": now,
                 "queued_at": now,
             }
@@ -97,6 +97,12 @@ async def queue_deliveries(tx: Transaction, received: Sequence[Received], clock:
         ],
         conflict="DO NOTHING",
     )
+
+
+def _lead_of(event: Event) -> UUID | None:
+    """The lead that the event is about, in whose order it is delivered; news of a rep may be about none."""
+    lead_id: UUID | None = getattr(event, "lead_id", None)
+    return lead_id
 
 
 class PokingReader:

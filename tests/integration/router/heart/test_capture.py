@@ -41,7 +41,9 @@ async def test_a_demo_request_is_matched_scored_qualified_and_assigned(router: R
 
 async def test_the_explanation_names_each_rule_tried_and_each_candidate_passed_over(router: Router) -> None:
     async with router.uow.transaction() as tx:
-        await add_absence(tx, "ana", TUESDAY_MORNING, TUESDAY_MORNING + timedelta(days=2))
+        await add_absence(
+            tx, "ana", TUESDAY_MORNING, TUESDAY_MORNING + timedelta(days=2), now=TUESDAY_MORNING
+        )
     await router.hear(captured("jo@globex.example"))
     (assigned,) = await router.said(LeadAssigned)
     rules = {rule["rule"]: rule for rule in assigned.explanation["rules"]}
@@ -157,7 +159,9 @@ async def test_a_lead_of_a_known_account_goes_to_the_account_owner_outside_the_t
 async def test_an_account_owner_on_leave_is_passed_by_with_the_reason(router: Router) -> None:
     async with router.uow.transaction() as tx:
         await put_accounts(tx, [AccountEntry("Globex", "globex.example", owner="cem")], LATER)
-        await add_absence(tx, "cem", TUESDAY_MORNING, TUESDAY_MORNING + timedelta(days=1))
+        await add_absence(
+            tx, "cem", TUESDAY_MORNING, TUESDAY_MORNING + timedelta(days=1), now=TUESDAY_MORNING
+        )
     await router.hear(captured("jo@globex.example", draft={"domain": "globex.example"}))
     (assigned,) = await router.said(LeadAssigned)
     assert assigned.rep_id == "ana"
@@ -267,3 +271,45 @@ async def test_a_batch_costs_the_same_number_of_statements_whatever_its_size(rou
         counts.append(len(statements))
     assert len(set(counts)) == 1
     assert counts[0] <= 20
+
+
+async def test_until_it_is_ready_for_sales_each_time_the_person_asks_begins_the_request_anew(
+    router: Router,
+) -> None:
+    """Who signed up for a white paper in February and wants a demo in March waits since March."""
+    long_ago = TUESDAY_MORNING - timedelta(days=20)
+    await router.hear(downloaded("jo@globex.example", at=long_ago))
+    assert await router.value("SELECT received_at FROM lead") == long_ago
+    await router.hear(captured("jo@globex.example"))
+    (assigned,) = await router.said(LeadAssigned)
+    assert assigned.lead.received_at == TUESDAY_MORNING
+    assert assigned.lead.qualified_at == router.clock.now()
+    later = router.clock.advance(timedelta(hours=1))
+    await router.hear(captured("jo@globex.example", at=later))
+    assert await router.value("SELECT received_at FROM lead") == TUESDAY_MORNING
+
+
+async def test_a_bought_list_and_a_touch_that_comes_late_begin_nothing_anew(router: Router) -> None:
+    later = TUESDAY_MORNING + timedelta(hours=1)
+    await router.hear(downloaded("jo@globex.example"))
+    await router.hear(
+        downloaded("jo@globex.example", at=later, source="vendor", source_kind="syndication"),
+        downloaded("jo@globex.example", at=TUESDAY_MORNING - timedelta(hours=1)),
+    )
+    assert await router.value("SELECT received_at FROM lead") == TUESDAY_MORNING
+
+
+async def test_an_assignment_tells_the_leads_zone_and_the_absences_ahead_of_its_owner(router: Router) -> None:
+    days = [TUESDAY_MORNING + timedelta(days=day) for day in range(-3, 10)]
+    async with router.uow.transaction() as tx:
+        for first, last in ((0, 1), (5, 6), (11, 12)):
+            await add_absence(tx, "ana", days[first], days[last], now=TUESDAY_MORNING)
+        await add_absence(tx, "ben", days[8], days[9], now=TUESDAY_MORNING)
+    await router.hear(captured("jo@globex.example", draft={"phone": "+12125551234"}))
+    (assigned,) = await router.said(LeadAssigned)
+    assert assigned.rep_id == "ana"
+    assert [(one.starts_at, one.ends_at) for one in assigned.rep_away] == [
+        (days[5], days[6]),
+        (days[11], days[12]),
+    ]
+    assert assigned.lead.timezone == "America/New_York"

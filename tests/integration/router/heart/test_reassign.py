@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
-from leadpact.events import LeadAssigned, LeadEscalated, LeadHeld, LeadReassigned
+import pytest
+
+from leadpact.events import LeadAssigned, LeadEscalated, LeadHeld, LeadReassigned, RepTakenOffline
 from leadpact_router.roster import add_absence
-from leadpact_router.work import contact
+from leadpact_router.work import accept, contact, reject
 from tests.support.fake_clock import TUESDAY_MORNING
 from tests.support.routing import REPS, Router, captured
 
@@ -55,6 +58,7 @@ async def test_two_clocks_of_one_owner_take_the_lead_away_once(router: Router) -
 async def test_a_breach_of_a_lead_that_was_touched_meanwhile_changes_nothing(router: Router) -> None:
     await router.hear(captured(JO))
     breach = await router.breach(JO)
+    assert breach.assignment_id is not None
     async with router.uow.transaction() as tx:
         now = router.clock.now()
         await contact(tx, breach.assignment_id, channel="call", occurred_at=now, now=now)
@@ -99,7 +103,7 @@ async def test_when_the_others_are_away_the_lead_waits_for_one_who_has_not_had_i
     back_at = TUESDAY_MORNING + timedelta(hours=4)
     async with router.uow.transaction() as tx:
         for name in ("ben", "cem"):
-            await add_absence(tx, name, TUESDAY_MORNING, back_at)
+            await add_absence(tx, name, TUESDAY_MORNING, back_at, now=router.clock.now())
     await router.hear(await router.breach(JO))
     (held,) = await router.said(LeadHeld)
     assert held.reason == "nobody in dach can take it now: 1 had it before, 2 away"
@@ -139,6 +143,96 @@ async def test_many_breaches_in_one_batch_each_find_their_next_owner(router: Rou
     """
     loads = "SELECT rep_id, open, today FROM rep_load WHERE today > 0 ORDER BY rep_id"
     assert await router.rows(recount) == await router.rows(loads)
+
+
+async def test_a_pact_that_asks_for_a_human_at_once_leaves_the_owner(router: Router) -> None:
+    await router.hear(captured(JO))
+    breach = await router.breach(JO, at_most=None, escalate_to="boss@acme.example")
+    await router.hear(breach)
+    (escalated,) = await router.said(LeadEscalated)
+    assert (escalated.assignment_id, escalated.rep_id) == (breach.assignment_id, "ana")
+    assert (escalated.escalated_to, escalated.reason) == ("boss@acme.example", "first-touch was breached")
+    assert await router.said(LeadReassigned) == []
+    assert await router.owner_of(JO) == "ana"
+
+
+async def test_a_clock_of_the_team_escalates_the_lead_whoever_has_it(router: Router) -> None:
+    await router.hear(captured(JO))
+    await router.hear(await router.breach(JO))
+    await router.hear(await router.shared_breach(JO), await router.shared_breach(JO, "customer"))
+    (escalated,) = await router.said(LeadEscalated)
+    assert (escalated.rep_id, escalated.reason) == ("ben", "team-clock was breached")
+    assert escalated.assignment_id == (await router.said(LeadReassigned))[0].assignment_id
+    assert await router.owner_of(JO) == "ben"
+    assert await router.rows("SELECT whose, rep_id FROM clock_view ORDER BY whose") == [
+        ("customer", None),
+        ("owner", "ana"),
+        ("team", None),
+    ]
+
+
+async def test_a_clock_of_the_customer_escalates_a_lead_that_nobody_has(router: Router) -> None:
+    await router.put_reps(*(replace(rep, active=False) for rep in REPS))
+    await router.hear(captured(JO))
+    await router.hear(await router.shared_breach(JO, "customer"))
+    (escalated,) = await router.said(LeadEscalated)
+    assert (escalated.assignment_id, escalated.rep_id, escalated.hops) == (None, None, 0)
+    assert await router.value("SELECT stage FROM lead") == "held"
+
+
+async def test_a_clock_of_the_team_that_the_pact_only_announces_changes_nothing(router: Router) -> None:
+    await router.hear(captured(JO))
+    await router.hear(await router.shared_breach(JO, escalate_to=None))
+    assert await router.said(LeadEscalated) == []
+
+
+@pytest.mark.parametrize("by", ["contact", "rejection"])
+async def test_a_clock_of_the_team_does_not_matter_once_sales_has_done_with_the_lead(
+    router: Router, by: str
+) -> None:
+    await router.hear(captured(JO))
+    breach, of = await router.shared_breach(JO), await router.value("SELECT id FROM assignment")
+    now = router.clock.now()
+    async with router.uow.transaction() as tx:
+        if by == "contact":
+            await contact(tx, of, channel="call", occurred_at=now, now=now)
+        else:
+            applied = await router.book.current(tx)
+            await reject(tx, of, reason="not_now", note=None, occurred_at=now, now=now, applied=applied)
+    await router.hear(breach)
+    assert await router.said(LeadEscalated) == []
+
+
+async def test_a_contact_by_an_earlier_owner_that_was_heard_of_late_answers_the_customer(
+    router: Router,
+) -> None:
+    await router.hear(captured(JO))
+    (first,) = await router.said(LeadAssigned)
+    router.clock.advance(timedelta(hours=2))
+    await router.hear(await router.breach(JO))
+    async with router.uow.transaction() as tx:
+        await contact(
+            tx, first.assignment_id, channel="call", occurred_at=TUESDAY_MORNING, now=router.clock.now()
+        )
+    await router.hear(await router.shared_breach(JO, "customer"))
+    assert await router.said(LeadEscalated) == []
+
+
+async def test_what_the_owner_did_in_time_by_our_own_record_is_no_breach(router: Router) -> None:
+    """The sla-timer may not have heard of it yet: an acceptance, where the pact takes that for the promise."""
+    source = await router.value("SELECT text FROM pact_version")
+    deciding = "  decide: {decide_within: 1 business hour, on_breach: {reassign: {at_most: 2}, then: {escalate: boss@acme.example}}}\n"
+    await router.apply_pact(source.replace("rejection_reasons:", deciding + "rejection_reasons:"))
+    await router.hear(captured(JO))
+    decide, first_touch = await router.breach(JO, policy="decide", take_offline=True), await router.breach(JO)
+    assert decide.assignment_id is not None
+    async with router.uow.transaction() as tx:
+        await accept(tx, decide.assignment_id, occurred_at=router.clock.now(), now=router.clock.now())
+    await router.hear(decide)
+    assert await router.said(LeadReassigned) == []
+    assert await router.said(RepTakenOffline) == []
+    await router.hear(first_touch)
+    assert len(await router.said(LeadReassigned)) == 1
 
 
 async def _loads(router: Router) -> dict[str, tuple[int, int]]:

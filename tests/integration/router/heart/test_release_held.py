@@ -152,7 +152,7 @@ async def test_the_loop_picks_a_lead_up_when_it_is_told_that_the_floor_changed(r
     loop = asyncio.create_task(held.run(stop))
     announced = router.wake.sleeper([Topic.LEADS])
     async with router.uow.transaction() as tx:
-        await remove_absence(tx, absences["cem"])
+        await remove_absence(tx, absences["cem"], now=router.clock.now())
     router.wake.poke([FLOOR_CHANGED])
     assert await announced.wait(stop, PERIOD.total_seconds() - 1)
     stop.set()
@@ -173,7 +173,7 @@ async def test_two_instances_release_each_lead_once(router: Router) -> None:
 async def _send_away(router: Router, *names: str, since: datetime = TUESDAY_MORNING) -> dict[str, UUID]:
     back_at = since + (BACK_AT - TUESDAY_MORNING)
     async with router.uow.transaction() as tx:
-        return {name: await add_absence(tx, name, since, back_at) for name in names}
+        return {name: await add_absence(tx, name, since, back_at, now=since) for name in names}
 
 
 async def _reject(router: Router, assignment_id: UUID) -> None:

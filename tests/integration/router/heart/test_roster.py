@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
@@ -9,6 +10,7 @@ from uuid import uuid4
 import pytest
 
 from leadpact.errors import Conflict, NotFound, Refused
+from leadpact.events import RepAbsencesChanged
 from leadpact_router.roster import (
     AccountEntry,
     RepEntry,
@@ -18,7 +20,7 @@ from leadpact_router.roster import (
     remove_absence,
 )
 from tests.support.fake_clock import TUESDAY_MORNING
-from tests.support.routing import REPS, Router, captured
+from tests.support.routing import REPS, Router, captured, somebody_waits_for_a_lock
 
 NEW = RepEntry("emil", "Emil", "Emil@Acme.example", "Europe/Berlin")
 
@@ -90,13 +92,17 @@ async def test_every_fault_of_a_list_of_accounts_is_named(router: Router) -> Non
 async def test_an_absence_ends_after_it_starts_and_belongs_to_somebody(router: Router) -> None:
     async with router.uow.transaction() as tx:
         with pytest.raises(Refused):
-            await add_absence(tx, "ana", TUESDAY_MORNING, TUESDAY_MORNING)
+            await add_absence(tx, "ana", TUESDAY_MORNING, TUESDAY_MORNING, now=TUESDAY_MORNING)
         with pytest.raises(Refused):
-            await add_absence(tx, "ana", TUESDAY_MORNING, TUESDAY_MORNING + timedelta(days=2000))
+            await add_absence(
+                tx, "ana", TUESDAY_MORNING, TUESDAY_MORNING + timedelta(days=2000), now=TUESDAY_MORNING
+            )
         with pytest.raises(NotFound):
-            await add_absence(tx, "nobody", TUESDAY_MORNING, TUESDAY_MORNING + timedelta(days=1))
+            await add_absence(
+                tx, "nobody", TUESDAY_MORNING, TUESDAY_MORNING + timedelta(days=1), now=TUESDAY_MORNING
+            )
         with pytest.raises(NotFound):
-            await remove_absence(tx, uuid4())
+            await remove_absence(tx, uuid4(), now=TUESDAY_MORNING)
 
 
 async def test_a_pact_may_name_a_rep_by_address_and_a_name_that_nobody_bears_is_passed_over(
@@ -122,3 +128,37 @@ async def test_a_list_of_nobody_changes_nothing(router: Router) -> None:
         await put_reps(tx, [], TUESDAY_MORNING)
         await put_accounts(tx, [], TUESDAY_MORNING)
     assert await router.value("SELECT count(*) FROM rep") == len(REPS)
+
+
+async def test_absences_are_announced_as_they_lie_ahead_whenever_one_changes(router: Router) -> None:
+    days = [TUESDAY_MORNING + timedelta(days=day) for day in range(-3, 6)]
+    async with router.uow.transaction() as tx:
+        await add_absence(tx, "ana", days[0], days[1], now=TUESDAY_MORNING)
+        coming = await add_absence(tx, "ana", days[7], days[8], now=TUESDAY_MORNING)
+        await add_absence(tx, "ben", days[4], days[5], now=TUESDAY_MORNING)
+    async with router.uow.transaction() as tx:
+        await add_absence(tx, "ana", days[2], days[4], now=TUESDAY_MORNING)
+    async with router.uow.transaction() as tx:
+        await remove_absence(tx, coming, now=TUESDAY_MORNING)
+    said = [
+        [(one.starts_at, one.ends_at) for one in event.away]
+        for event in await router.said(RepAbsencesChanged)
+        if event.rep_id == "ana"
+    ]
+    now_on, later = (days[2], days[4]), (days[7], days[8])
+    assert said == [[], [later], [now_on, later], [now_on]]
+
+
+async def test_of_two_absences_entered_at_once_the_later_announcement_has_both(router: Router) -> None:
+    tomorrow, day_after = TUESDAY_MORNING + timedelta(days=1), TUESDAY_MORNING + timedelta(days=2)
+
+    async def second() -> None:
+        async with router.uow.transaction() as tx:
+            await add_absence(tx, "ana", tomorrow, day_after, now=TUESDAY_MORNING)
+
+    async with router.uow.transaction() as tx:
+        await add_absence(tx, "ana", TUESDAY_MORNING, tomorrow, now=TUESDAY_MORNING)
+        waiting = asyncio.create_task(second())
+        await somebody_waits_for_a_lock(router)
+    await waiting
+    assert [len(event.away) for event in await router.said(RepAbsencesChanged)] == [1, 2]
