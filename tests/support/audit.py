@@ -237,9 +237,24 @@ RULES: tuple[Rule, ...] = (
     ),
     *_announced_once(
         "a contact",
-        "SELECT id, contacted_at FROM assignment WHERE contacted_at IS NOT NULL",
+        # Of a lead that was given back, the contact stands at both of the rep's assignments and was made at the first.
+        """
+        SELECT id, contacted_at FROM assignment a
+        WHERE contacted_at IS NOT NULL AND NOT EXISTS (
+            SELECT FROM assignment e
+            WHERE e.lead_id = a.lead_id AND e.rep_id = a.rep_id AND e.assigned_at < a.assigned_at AND e.contacted_at = a.contacted_at)
+        """,
         "lead.contacted",
         "assignment_id",
+    ),
+    Rule(
+        "lost",
+        "a rep is offline and nobody was told",
+        """
+        SELECT r.id, r.offline_since FROM rep r
+        WHERE r.offline_since IS NOT NULL AND NOT EXISTS (
+            SELECT FROM said s WHERE s.type = 'rep.taken_offline' AND s.key = r.id AND s.occurred_at = r.offline_since)
+        """,
     ),
     # ---- counters: equal to a recount ---------------------------------------------------------------------------------------------
     *(

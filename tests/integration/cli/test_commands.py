@@ -88,6 +88,13 @@ def test_reps_and_accounts_are_brought_in_and_listed(shell: Shell, tmp_path: Pat
     assert (account["domain"], account["owner"]) == ("nordlicht.example", "ana")
 
 
+def test_a_rep_returns(shell: Shell, tmp_path: Path) -> None:
+    shell.run("reps", "import", written(tmp_path, "reps.csv", REPS))
+    assert shell.run("reps", "return", "ana").strip() == "Ana Berger is given leads."
+    assert shell.json("reps", "return", "ana")["offline_since"] is None
+    shell.run("reps", "return", "an?a", ends_with=exit_codes.NOT_FOUND)
+
+
 def test_a_list_with_mistakes_changes_nothing_and_names_each_line(shell: Shell, tmp_path: Path) -> None:
     file = written(tmp_path, "reps.csv", REPS + "ben,Ben,ben at acme,Europe/Berln\n")
     shell.run("reps", "import", file, ends_with=exit_codes.ERROR)

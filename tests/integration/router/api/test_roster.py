@@ -7,6 +7,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from leadpact.events import RepReturned
+from leadpact_router.release_held import FLOOR_CHANGED
 from tests.integration.router.api.conftest import Service
 from tests.support.routing import captured
 
@@ -143,6 +145,28 @@ async def test_who_is_away_gets_nothing_until_the_absence_is_taken_back(service:
     await service.router.release()
     assert await service.router.owner_of("kathe@globex.example") == "ben"
     assert (await service.http.delete(f"/v1/absences/{ids[1]}")).status_code == 404
+
+
+async def test_who_was_taken_offline_is_shown_so_and_returns_when_asked(service: Service) -> None:
+    """And leads that wait for them are looked at again at once."""
+    await service.assigned("jo@globex.example", draft={"country": "FR"})
+    await service.router.hear(await service.router.breach("jo@globex.example", take_offline=True))
+    await service.assigned("kim@globex.example", draft={"country": "FR"})
+    dora = await service.get("/v1/reps/dora")
+    assert (dora["offline_since"], dora["offline_because"]) == (
+        "2026-03-03T09:00:00Z",
+        "first-touch was breached",
+    )
+    woken = service.router.wake.sleeper([FLOOR_CHANGED])
+    for _ in range(2):
+        answer = await service.http.post("/v1/reps/dora/return")
+        assert answer.status_code == 200
+        assert (answer.json()["offline_since"], answer.json()["offline_because"]) == (None, None)
+    assert len(await service.router.said(RepReturned)) == 1
+    assert woken.is_poked
+    await service.router.release()
+    assert await service.router.owner_of("kim@globex.example") == "dora"
+    assert (await service.http.post("/v1/reps/nobody/return")).status_code == 404
 
 
 async def test_an_absence_that_ends_before_it_starts_is_refused(service: Service) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 from html.parser import HTMLParser
-from typing import cast
+from typing import Any, cast
 from uuid import uuid4
 
 import httpx
@@ -24,7 +24,11 @@ from leadpact.events import (
     LeadPaused,
     LeadRejected,
     LeadResumed,
+    RepReturned,
+    SlaMet,
+    SlaPaused,
     SlaStarted,
+    SlaWarned,
 )
 from leadpact.ids import new_id
 from leadpact.runtime.problems import Problem
@@ -71,24 +75,35 @@ def reader(service: Service) -> Iterator[None]:
     app.state.gatekeeper = before
 
 
-async def start_clock(service: Service, email: str, *, due_in: timedelta) -> None:
+async def start_clock(service: Service, email: str, *, due_in: timedelta, **changes: Any) -> SlaStarted:
     """The sla-timer says that a promise runs."""
     [lead] = (await service.get("/v1/leads", q=email))["items"]
     now = service.router.clock.now()
-    await service.router.hear(
-        SlaStarted(
-            occurred_at=now,
-            clock_id=new_id(),
-            lead_id=lead["id"],
-            assignment_id=lead["assignment_id"],
-            policy="first-touch",
-            rep_id=lead["owner"],
-            due_at=now + due_in,
-            started_at=now,
-            target="2 business hours",
-            pact_version=1,
-        )
-    )
+    said: dict[str, Any] = {
+        "occurred_at": now,
+        "clock_id": new_id(),
+        "lead_id": lead["id"],
+        "assignment_id": lead["assignment_id"],
+        "policy": "first-touch",
+        "rep_id": lead["owner"],
+        "due_at": now + due_in,
+        "started_at": now,
+        "target": "2 business hours",
+        "pact_version": 1,
+    }
+    started = SlaStarted(**{**said, **changes})
+    await service.router.hear(started)
+    return started
+
+
+def about(clock: SlaStarted) -> dict[str, Any]:
+    """What every event of the clock says."""
+    return clock.model_dump(
+        include={"clock_id", "lead_id", "assignment_id", "policy", "rep_id", "due_at", "whose"}
+    ) | {"occurred_at": clock.occurred_at}
+
+
+NOBODYS = {"assignment_id": None, "rep_id": None}
 
 
 async def test_an_empty_board_says_how_to_begin(service: Service) -> None:
@@ -126,6 +141,109 @@ async def test_a_missed_promise_is_shown_with_who_has_the_lead_now(service: Serv
     await service.router.hear(await service.router.breach("kathe@globex.example"))
     owner = str(await service.router.owner_of("kathe@globex.example")).title()
     assert f"▲ missed by {lead['owner_name']} → now {owner}" in await words(service, "/")
+
+
+async def test_a_clock_says_whose_it_is_and_a_paused_one_stands_behind_those_that_run(
+    service: Service,
+) -> None:
+    lead = await service.assigned(draft={"full_name": "Käthe Müller"})
+    email = "kathe@globex.example"
+    await start_clock(service, email, due_in=timedelta(hours=2))
+    await start_clock(service, email, due_in=timedelta(hours=3), whose="team", policy="team-time", **NOBODYS)
+    paused = await start_clock(
+        service, email, due_in=timedelta(hours=1), whose="customer", policy="wait", **NOBODYS
+    )
+    await service.router.hear(SlaPaused(**about(paused), because="waiting_for_customer"))
+    board = await words(service, "/board/now")
+    section = board[board.index("Clocks") : board.index("Leads for sales")]
+    rows = re.findall(
+        r"(2 h left|3 h left|–) .*?Käthe Müller Globex (.*?) 2 business hours (\S+ \w+)", section
+    )
+    assert rows == [
+        ("2 h left", f"{lead['owner_name']} first-touch", "● running"),
+        ("3 h left", "the team team-time", "● running"),
+        ("–", "the customer’s wait wait", "‖ paused"),
+    ]
+    assert "‖ paused waiting for customer" in section
+    page = await words(service, f"/leads/{lead['id']}")
+    assert "the customer’s wait, no time passes: waiting for customer" in page
+    [clock] = [
+        one for one in (await service.get(f"/v1/leads/{lead['id']}"))["clocks"] if one["whose"] == "customer"
+    ]
+    assert (clock["rep_id"], clock["assignment_id"], clock["state"]) == (None, None, "paused")
+
+
+async def test_what_the_team_missed_is_shown_without_a_name(service: Service) -> None:
+    lead = await service.assigned(draft={"full_name": "Käthe Müller"})
+    await service.router.hear(await service.router.shared_breach("kathe@globex.example", "customer"))
+    board = await words(service, "/")
+    assert "▲ missed the customer’s wait → escalated to boss@acme.example customer-clock" in board
+    late = (await service.router.shared_breach("kathe@globex.example", "team")).model_copy()
+    await service.router.hear(late)
+    kept = {"met_at": late.due_at, "recorded_at": late.due_at, "business_seconds_used": 1}
+    await service.router.hear(
+        SlaMet(
+            **late.model_dump(include={"clock_id", "lead_id", "policy", "due_at", "whose"}),
+            **kept,
+            occurred_at=late.due_at,
+            was_breached=True,
+        )
+    )
+    assert "✓ in time after all the team, the news came late" in await words(service, "/")
+    page = await words(service, f"/leads/{lead['id']}")
+    assert "the team's team-clock: kept, although the news came late" in page
+
+
+async def test_a_leads_page_shows_how_far_it_was_warned(service: Service) -> None:
+    lead = await service.assigned()
+    clock = await start_clock(service, "kathe@globex.example", due_in=timedelta(hours=2))
+    await service.router.hear(*(SlaWarned(**about(clock), percent=percent) for percent in (50, 80)))
+    page = await words(service, f"/leads/{lead['id']}")
+    assert "left warned up to 80 %" in page
+    assert "time is running out, warned up to 80 %" in page
+    [shown] = (await service.get(f"/v1/leads/{lead['id']}"))["clocks"]
+    assert shown["warned_percent"] == 80
+
+
+async def test_who_is_offline_is_shown_with_a_way_back(service: Service) -> None:
+    assert "Offline" not in await words(service, "/")
+    lead = await service.assigned()
+    await service.router.hear(await service.router.breach("kathe@globex.example", take_offline=True))
+    assert f"‖ offline {lead['owner_name']} 09:00 UTC first-touch was breached" in await words(service, "/")
+    answer = await service.http.post(f"/reps/{lead['owner']}/return")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    assert [one.rep_id for one in await service.router.said(RepReturned)] == [lead["owner"]]
+    assert "Offline" not in await words(service, "/")
+    assert (await service.http.post("/reps/nobody/return")).status_code == 404
+
+
+async def test_who_may_only_read_cannot_bring_anybody_back(service: Service, reader: None) -> None:
+    await service.router.hear(captured("kathe@globex.example"))
+    await service.router.hear(await service.router.breach("kathe@globex.example", take_offline=True))
+    page = (await service.http.get("/")).text
+    assert "Offline" in page
+    assert "is back" not in page
+    assert (await service.http.post("/reps/ana/return")).status_code == 403
+    assert await service.router.said(RepReturned) == []
+
+
+async def test_a_lead_that_was_given_back_tells_its_call_once(service: Service) -> None:
+    lead = await service.assigned()
+    email, called_at = "kathe@globex.example", service.router.clock.now()
+    service.router.clock.advance(timedelta(hours=2))
+    breach = await service.router.breach(email)
+    await service.router.hear(breach)
+    report = {"channel": "call", "occurred_at": called_at.isoformat()}
+    reported = await service.http.post(f"/v1/assignments/{breach.assignment_id}/contact", json=report)
+    assert reported.status_code == 200, reported.text
+    times = {"met_at": called_at, "recorded_at": called_at, "business_seconds_used": 0}
+    clock = breach.model_dump(include={"clock_id", "lead_id", "assignment_id", "policy", "rep_id", "due_at"})
+    await service.router.hear(
+        SlaMet(**clock, **times, occurred_at=called_at, was_breached=True, give_back=True)
+    )
+    page = await words(service, f"/leads/{lead['id']}")
+    assert page.count(f"{lead['owner_name']} reached the person") == 1
+    assert f"{lead['owner_name']} gets it back: first-touch was kept in time after all" in page
 
 
 async def test_a_held_lead_and_an_escalated_one_wait_for_somebody(service: Service) -> None:

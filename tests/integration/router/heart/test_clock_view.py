@@ -5,7 +5,18 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from leadpact.events import SlaBreached, SlaCancelled, SlaMet, SlaStarted, SlaWarned
+import pytest
+
+from leadpact.events import (
+    SlaBreached,
+    SlaCancelled,
+    SlaMet,
+    SlaMoved,
+    SlaOwnerLeft,
+    SlaPaused,
+    SlaStarted,
+    SlaWarned,
+)
 from leadpact.ids import new_id
 from tests.support.fake_clock import TUESDAY_MORNING
 from tests.support.routing import Router
@@ -21,6 +32,7 @@ async def test_a_clock_is_started_warned_twice_and_met(router: Router) -> None:
     ]
     await router.hear(_started(clock), *warned)
     assert await _view(router) == [("warned", "2 business hours", warned[0].occurred_at, None, False)]
+    assert await router.value("SELECT warned_percent FROM clock_view") == 80
     met_at = TUESDAY_MORNING + timedelta(minutes=100)
     await router.hear(
         SlaMet(**clock, occurred_at=met_at, met_at=met_at, recorded_at=met_at, business_seconds_used=6000)
@@ -62,6 +74,89 @@ async def test_many_clocks_are_shown_side_by_side(router: Router) -> None:
     assert (states.count("warned"), states.count("running")) == (10, 30)
 
 
+async def test_a_second_warning_that_comes_later_leaves_the_time_of_the_first(router: Router) -> None:
+    clock = _clock()
+    at = [TUESDAY_MORNING + timedelta(minutes=minutes) for minutes in (60, 96)]
+    await router.hear(_started(clock), SlaWarned(**clock, occurred_at=at[0], percent=50))
+    await router.hear(SlaWarned(**clock, occurred_at=at[1], percent=80))
+    assert await router.rows("SELECT warned_at, warned_percent FROM clock_view") == [(at[0], 80)]
+
+
+async def test_a_clock_pauses_and_goes_on_with_another_due_time(router: Router) -> None:
+    clock, later = _clock(), DUE_AT + timedelta(days=1)
+    await router.hear(_started(clock))
+    await router.hear(SlaPaused(**clock, occurred_at=TUESDAY_MORNING, because="waiting_for_customer"))
+    assert await _state(router) == ("paused", DUE_AT, "waiting_for_customer")
+    moved = clock | {"due_at": later}
+    await router.hear(_moved(moved))
+    assert (await _state(router))[:2] == ("running", later)
+    await router.hear(SlaWarned(**moved, occurred_at=later, percent=50))
+    await router.hear(SlaPaused(**moved, occurred_at=later, because="waiting_for_customer"))
+    last = later + timedelta(days=1)
+    await router.hear(_moved(clock | {"due_at": last}))
+    assert (await _state(router))[:2] == ("warned", last)
+
+
+@pytest.mark.parametrize("whose", ["team", "customer"])
+async def test_a_clock_that_is_nobodys_in_particular_goes_through_all_its_states(
+    router: Router, whose: str
+) -> None:
+    clock = _clock() | {"assignment_id": None, "rep_id": None, "whose": whose}
+    at = {"occurred_at": TUESDAY_MORNING}
+    for event, state in (
+        (_started(clock), "running"),
+        (SlaWarned(**clock, **at, percent=50), "warned"),
+        (SlaPaused(**clock, **at, because="snoozed"), "paused"),
+        (_moved(clock), "warned"),
+        (SlaBreached(**clock, **at, pact_version=1), "breached"),
+        (
+            SlaMet(
+                **clock,
+                **at,
+                met_at=TUESDAY_MORNING,
+                recorded_at=DUE_AT,
+                business_seconds_used=1,
+                was_breached=True,
+                give_back=True,
+            ),
+            "met",
+        ),
+        (SlaCancelled(**clock, **at, reason="lead rejected"), "cancelled"),
+    ):
+        await router.hear(event)
+        assert await router.rows("SELECT state, whose, assignment_id, rep_id FROM clock_view") == [
+            (state, whose, None, None)
+        ]
+
+
+async def test_a_clock_whose_owner_left_is_cancelled(router: Router) -> None:
+    clock = _clock()
+    left = SlaOwnerLeft(**clock, occurred_at=TUESDAY_MORNING, away_until=DUE_AT, pact_version=1)
+    await router.hear(_started(clock), left)
+    assert (await _state(router))[0] == "cancelled"
+
+
+async def test_every_event_of_a_clock_tells_when_it_is_due(router: Router) -> None:
+    for event, more in (
+        (SlaStarted, {"started_at": TUESDAY_MORNING, "target": "2 business hours", "pact_version": 1}),
+        (SlaWarned, {"percent": 50}),
+        (SlaPaused, {"because": "snoozed"}),
+        (SlaMoved, {"due_before": DUE_AT, "because": "resumed", "pact_version": 1}),
+        (SlaBreached, {"pact_version": 1}),
+        (SlaOwnerLeft, {"away_until": DUE_AT, "pact_version": 1}),
+        (SlaCancelled, {"reason": "lead rejected"}),
+        (SlaMet, {"met_at": DUE_AT, "recorded_at": DUE_AT, "business_seconds_used": 1}),
+    ):
+        clock, later = _clock(), DUE_AT + timedelta(hours=1)
+        if event is not SlaStarted:
+            await router.hear(_started(clock))
+        await router.hear(event(**clock | {"due_at": later}, occurred_at=TUESDAY_MORNING, **more))
+        due_at = await router.value(
+            "SELECT due_at FROM clock_view WHERE clock_id = :id", id=clock["clock_id"]
+        )
+        assert due_at == later, event
+
+
 def _clock() -> dict[str, Any]:
     ids = {name: new_id() for name in ("clock_id", "lead_id", "assignment_id")}
     return {**ids, "policy": "first-touch", "rep_id": "ana", "due_at": DUE_AT}
@@ -75,6 +170,17 @@ def _started(clock: dict[str, Any]) -> SlaStarted:
         target="2 business hours",
         pact_version=1,
     )
+
+
+def _moved(clock: dict[str, Any]) -> SlaMoved:
+    return SlaMoved(
+        **clock, occurred_at=TUESDAY_MORNING, due_before=DUE_AT, because="lead resumed", pact_version=1
+    )
+
+
+async def _state(router: Router) -> tuple[Any, ...]:
+    (row,) = await router.rows("SELECT state, due_at, paused_because FROM clock_view")
+    return tuple(row)
 
 
 async def _view(router: Router) -> list[tuple[Any, ...]]:

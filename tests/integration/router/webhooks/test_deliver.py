@@ -13,7 +13,15 @@ from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from leadpact.errors import Conflict
-from leadpact.events import LeadAccepted, LeadAssigned, LeadHeld, SlaBreached
+from leadpact.events import (
+    LeadAccepted,
+    LeadAssigned,
+    LeadHeld,
+    RepAbsencesChanged,
+    RepReturned,
+    RepTakenOffline,
+    SlaBreached,
+)
 from leadpact_router.webhooks.claim import AT_ONCE_PER_ENDPOINT, ORDERED_ATTEMPTS
 from leadpact_router.webhooks.http import webhook_client
 from leadpact_router.webhooks.registry import (
@@ -49,6 +57,20 @@ def kinds(received: list[Received]) -> list[str]:
 
 
 # ---- what is sent ----------------------------------------------------------------------------------------------------
+
+
+async def test_news_of_a_rep_are_sent_as_well(webhooks: Webhooks) -> None:
+    """They are keyed by the rep; only one of them is about a lead."""
+    await webhooks.endpoint(events=("rep.absences_changed", "rep.returned", "rep.taken_offline"))
+    news = [EXAMPLES[kind] for kind in (RepTakenOffline, RepReturned, RepAbsencesChanged)]
+    await webhooks.announce(*news)
+    await webhooks.deliver()
+    assert sorted(kinds(webhooks.zoo.received)) == [
+        "rep.absences_changed",
+        "rep.returned",
+        "rep.taken_offline",
+    ]
+    assert {json.loads(one.body)["data"]["rep_id"] for one in webhooks.zoo.received} == {"ana"}
 
 
 async def test_the_reference_library_accepts_what_a_receiver_gets(webhooks: Webhooks) -> None:
