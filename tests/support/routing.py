@@ -15,13 +15,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from leadpact.bus.carriers.postgres import PostgresCarrier, PostgresReader
 from leadpact.domain.lead import LeadDraft
 from leadpact.events import ActivityRecorded, Event, LeadCaptured, SlaBreached
+from leadpact.events.sla import ClockEvent
 from leadpact.ids import EventId, new_id
 from leadpact.pact.book import AppliedPact, PactBook
 from leadpact.storage.unit_of_work import Transaction, UnitOfWork
 from leadpact.storage.wake import Wake
 from leadpact_router.calendars import CalendarShelf
 from leadpact_router.capture import capture
-from leadpact_router.handlers import CONSUMER, TOPICS, router_consumer
+from leadpact_router.handlers import CONSUMER, TOPICS, Deciding, router_consumer
 from leadpact_router.news import News
 from leadpact_router.reassign import reassign
 from leadpact_router.release_held import ReleaseHeld
@@ -166,9 +167,13 @@ class Router:
 
     async def apply_breaches(self, tx: Transaction, *events: SlaBreached) -> None:
         """Act on breaches as one batch."""
+        await self.apply_batch(reassign, tx, *events)
+
+    async def apply_batch(self, use_case: Deciding, tx: Transaction, *events: ClockEvent) -> None:
+        """Let ``use_case`` act on these as one batch, without the consumer, who would try them one by one in the end."""
         applied = await self.book.current(tx)
         terms = Terms(applied, self.shelf.of(applied), self.clock.now())
-        await reassign(tx, [News(EventId(event.clock_id), event) for event in events], terms)
+        await use_case(tx, [News(EventId(event.clock_id), event) for event in events], terms)
 
     async def release(self) -> None:
         """Look after the held leads."""

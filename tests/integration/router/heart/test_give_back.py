@@ -11,6 +11,8 @@ import pytest
 from sqlalchemy import text
 
 from leadpact.events import LeadAssigned, LeadReassigned, SlaBreached, SlaMet
+from leadpact.ids import new_id
+from leadpact_router.give_back import give_back
 from leadpact_router.roster import add_absence
 from leadpact_router.work import accept, contact, reject
 from tests.support.announced import announced_messages
@@ -162,6 +164,31 @@ async def test_of_all_whose_promises_one_contact_kept_the_one_who_made_it_gets_t
     assert await router.miscounts() == []
 
 
+async def test_two_promises_that_one_call_kept_return_the_lead_once(router: Router) -> None:
+    breach = await missed_by_ana(router)
+    await report_call(router, breach.assignment_id)
+    async with router.uow.transaction() as tx:
+        other = kept(breach, clock_id=new_id(), policy="decide")
+        await router.apply_batch(give_back, tx, kept(breach), other)
+    assert [one.rep_id for one in await router.said(LeadReassigned)] == ["ben", "ana"]
+    assert await router.miscounts() == []
+
+
+async def test_who_did_something_after_the_promise_was_kept_by_another_gets_nothing(router: Router) -> None:
+    """Ana's call kept Ben's promise before he had the lead. That he took it on later did not."""
+    anas = await missed_by_ana(router)
+    bens = await router.breach(JO, reassign_at_most=9)
+    assert bens.assignment_id is not None
+    async with router.uow.transaction() as tx:
+        await accept(tx, bens.assignment_id, occurred_at=router.clock.now(), now=router.clock.now())
+    await router.hear(bens)
+    await report_call(router, anas.assignment_id)
+    await router.hear(kept(bens, TUESDAY_MORNING + timedelta(hours=2)))
+    assert await router.owner_of(JO) == "cem"
+    await router.hear(kept(anas))
+    assert await router.owner_of(JO) == "ana"
+
+
 async def test_a_lead_that_waits_since_returns_as_well(router: Router) -> None:
     await router.hear(captured(JO))
     async with router.uow.transaction() as tx:
@@ -175,6 +202,8 @@ async def test_a_lead_that_waits_since_returns_as_well(router: Router) -> None:
     await router.hear(kept(breach))
     (back,) = await router.said(LeadReassigned)
     assert (back.rep_id, back.previous_rep_id, back.hop) == ("ana", "ana", 2)
+    (news,) = [one for one in await announced_messages(router.engine) if one.type == SlaMet.TYPE]
+    assert await router.value("SELECT cause_id FROM assignment WHERE hop = 2") == news.id
     assert await router.rows("SELECT owner, stage, held_since, held_cause_id FROM lead") == [
         ("ana", "contacted", None, None)
     ]

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from leadpact.events import LeadAssigned, LeadEscalated, LeadHeld, LeadReassigned, SlaOwnerLeft
+from leadpact_router.owner_left import hand_on
 from leadpact_router.roster import add_absence
 from leadpact_router.work import accept, contact
 from tests.support.fake_clock import TUESDAY_MORNING
@@ -55,7 +56,8 @@ async def test_it_uses_up_none_of_the_pacts_reassignments(router: Router) -> Non
 async def test_two_clocks_of_one_owner_hand_it_on_once(router: Router) -> None:
     await router.hear(captured(JO))
     news = [await left(router), await left(router)]
-    await router.hear(*news)
+    async with router.uow.transaction() as tx:
+        await router.apply_batch(hand_on, tx, *news)
     await router.hear(news[0])
     assert [one.rep_id for one in await router.said(LeadReassigned)] == ["ben"]
 
