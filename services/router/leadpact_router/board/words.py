@@ -22,7 +22,6 @@ SIGNS = {
     "paused": "‖",
     "running": "●",
     "warned": "◆",
-    "paused": "‖",
     "breached": "▲",
     "met": "✓",
     "cancelled": "–",

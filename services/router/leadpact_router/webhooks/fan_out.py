@@ -17,7 +17,6 @@ from leadpact.bus.carrier import ApplyBatch, Delivery, Reader
 from leadpact.bus.consume import Consumer, Received
 from leadpact.clock import Clock
 from leadpact.events import EVENTS, Event, Topic
-from leadpact.events.rep import RepEvent
 from leadpact.ids import new_id
 from leadpact.storage.bulk import insert_rows
 from leadpact.storage.unit_of_work import Transaction
@@ -31,13 +30,9 @@ QUEUED = "webhooks.queued"
 """What the deliverer is poked with after something was queued."""
 
 WEBHOOK_EVENTS: dict[str, type[Event]] = {
-    webhook_type(event.TYPE): event
-    for event in EVENTS
-    if event.TOPIC in TOPICS and not issubclass(event, RepEvent)
+    webhook_type(event.TYPE): event for event in EVENTS if event.TOPIC in TOPICS
 }
-"""What an endpoint may ask for, by the name that receivers know: everything about a lead. Deliveries are in order for each lead, whose
-id is the key of all these events; what is said of a rep belongs to none.
-"""
+"""What an endpoint may ask for, by the name that receivers know."""
 
 # KEY SHARE: an endpoint cannot be deleted between this look and our insert, and its deliverer is not held up.
 _ENDPOINTS = text("SELECT id, events FROM webhook_endpoint ORDER BY id FOR KEY SHARE")
