@@ -6,9 +6,12 @@ on which everybody is at work.
 
 from __future__ import annotations
 
+import asyncio
+import os
 import re
+import signal
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -51,26 +54,49 @@ class Ground:
         """Transactions in the name of ``source``."""
         return UnitOfWork(self.engine, source=source, wake=self.wake)
 
+    async def tidy(self) -> None:
+        """Do now what the server would do when it likes: tables as after a quiet night, the disk up to date."""
+        await _administer(self.url, "VACUUM (ANALYZE)", "CHECKPOINT")
+
 
 class Server:
-    """PostgreSQL with the product's settings."""
+    """PostgreSQL with the product's settings, and with commits that are dated: that is how latencies are read."""
 
-    def __init__(self, embedded: EmbeddedPostgres) -> None:
-        self._embedded = embedded
+    _SETTINGS: Mapping[str, str] = {"track_commit_timestamp": "on"}
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._embedded = EmbeddedPostgres.start(folder, settings=self._SETTINGS)
         self._numbers = count(1)
+
+    def stop(self) -> None:
+        """End it."""
+        self._embedded.stop()
+
+    async def crash_and_start_again(self) -> None:
+        """Kill the postmaster, as `kill -9` does, and return when a new one has recovered and takes connections at the same address."""
+        address = self._embedded.url
+        os.kill(self._embedded.pid, signal.SIGKILL)
+        self._embedded = await asyncio.to_thread(self._start_again)
+        if self._embedded.url != address:
+            raise AssertionError("the server came back somewhere else")
+
+    def _start_again(self) -> EmbeddedPostgres:
+        self._embedded.stop()
+        return EmbeddedPostgres.start(self._folder, settings=self._SETTINGS)
 
     @asynccontextmanager
     async def ground(self) -> AsyncIterator[Ground]:
         """A fresh database, dropped at the end."""
         name = f"bench_{next(self._numbers)}"
-        await self._administer(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
+        await _administer(self._embedded.url, f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
         url = self._url_of(name)
         engine = create_engine(url, application="bench")
         try:
             yield Ground(url, engine, Wake(), ScaledClock(ALL_AT_WORK, rate=1))
         finally:
             await engine.dispose()
-            await self._administer(f"DROP DATABASE {name} WITH (FORCE)")
+            await _administer(self._embedded.url, f"DROP DATABASE {name} WITH (FORCE)")
 
     def cpu_seconds(self) -> float:
         """CPU time that the server's processes have used, those that have ended too."""
@@ -80,7 +106,7 @@ class Server:
         return ended + sum(times.user + times.system for times in used)
 
     async def make_template(self) -> None:
-        await self._administer(f"CREATE DATABASE {_TEMPLATE}")
+        await _administer(self._embedded.url, f"CREATE DATABASE {_TEMPLATE}")
         engine = create_engine(self._url_of(_TEMPLATE), application="bench")
         try:
             await migrate(engine)
@@ -91,23 +117,25 @@ class Server:
     def _url_of(self, database: str) -> str:
         return make_url(self._embedded.url).set(database=database).render_as_string(hide_password=False)
 
-    async def _administer(self, statement: str) -> None:
-        engine = create_async_engine(self._embedded.url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
-        async with engine.connect() as connection:
-            await connection.execute(text(statement))
-        await engine.dispose()
-
 
 @asynccontextmanager
 async def open_server() -> AsyncIterator[Server]:
-    """A server in a temporary folder, its databases' template ready. It dates every commit, which is how latencies are read."""
-    with (
-        tempfile.TemporaryDirectory(prefix="leadpact-bench-") as folder,
-        EmbeddedPostgres.start(Path(folder), settings={"track_commit_timestamp": "on"}) as embedded,
-    ):
-        server = Server(embedded)
-        await server.make_template()
-        yield server
+    """A server in a temporary folder, its databases' template ready."""
+    with tempfile.TemporaryDirectory(prefix="leadpact-bench-") as folder:
+        server = Server(Path(folder))
+        try:
+            await server.make_template()
+            yield server
+        finally:
+            server.stop()
+
+
+async def _administer(url: str, *statements: str) -> None:
+    engine = create_async_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    async with engine.connect() as connection:
+        for statement in statements:
+            await connection.execute(text(statement))
+    await engine.dispose()
 
 
 async def _furnish(uow: UnitOfWork) -> None:

@@ -1,165 +1,279 @@
-"""Measure how late clocks fire, with many that run: a steady trickle, then thousands due at one instant.
+"""Measure how late clocks fire while a million run: a steady trickle, ten thousand due at one instant, and the same with PostgreSQL killed halfway.
 
-Lateness is what the service itself logs: the database's time after the commit, less the time at which the clock was due. All sweepers share
-one process, as they do in `leadpact up`.
+Beside it, ten thousand scheduled jobs of procrastinate and of APScheduler on the same server, in turns. All are judged by when PostgreSQL committed that a timer
+had fired. All sweepers share one process, as they do in `leadpact up`, and write their log lines (to nowhere).
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator, MutableMapping
-from contextlib import asynccontextmanager
+import os
+import sys
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from statistics import quantiles
+from statistics import median
 from time import perf_counter
-from typing import Any
 
-import structlog
 from prometheus_client import CollectorRegistry
-from sqlalchemy import text
-from sqlalchemy.dialects import postgresql
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import func, select, text
 
-from bench.ground import Server
+from bench.claim_plan import PLAN_MODES, check_plan, claim_plan, in_short
+from bench.ground import Ground, Server
+from bench.lateness import PERCENTILES, Lateness, times, typical
+from bench.machine import Others
 from bench.report import Report
+from bench.rival_timers import FAR_AWAY, LOOK_SECONDS, APScheduler, Procrastinate, Rival
 from leadpact.clock import DatabaseClock
+from leadpact.errors import Transient
+from leadpact.events import SlaBreached
 from leadpact.ids import ClockId, new_id
+from leadpact.runtime.logging import configure_logging
 from leadpact.storage.bulk import insert_rows
 from leadpact.storage.database_time import database_clock, follow_database
-from leadpact.storage.unit_of_work import UnitOfWork
-from leadpact.storage.wake import Wake
 from leadpact_sla_timer.metrics import TimerMetrics
 from leadpact_sla_timer.sla_clock import ClockState, SlaClock
-from leadpact_sla_timer.sweep import CLAIM, Sweeper
+from leadpact_sla_timer.sweep import Sweeper
 from leadpact_sla_timer.tables import sla_clock
 
+LEADPACT = "leadpact"
 TRICKLE_PER_SECOND = 200
 TRICKLE_SECONDS = 10
-LEAD_TIME = timedelta(seconds=3)
-FAR_AWAY = timedelta(days=30)
 
+_LEAD_TIME = timedelta(seconds=3)
+_CLOCKS_OPENED_PER_SECOND = 5_000
+_AT_ONCE = 20_000
+_PATIENCE_SECONDS = 120.0
 
-class Firings:
-    """What the service logs of each clock that fires: how late it was."""
+# What makes a copy of a clock another one; all else is as in the original.
+_OF_EACH_COPY = {
+    "id": "uuidv7()",
+    "lead_id": "uuidv7()",
+    "assignment_id": "uuidv7()",
+    "due_at": "o.due_at + n * CAST(:apart AS interval)",
+    "next_at": "o.next_at + n * CAST(:apart AS interval)",
+}
+_COPY = text(
+    f"INSERT INTO sla_clock ({', '.join(column.name for column in sla_clock.c)}) "
+    f"SELECT {', '.join(_OF_EACH_COPY.get(column.name, f'o.{column.name}') for column in sla_clock.c)} "
+    "FROM sla_clock o, generate_series(CAST(:first AS int), CAST(:last AS int)) AS n WHERE o.id = :original"
+)
 
-    def __init__(self) -> None:
-        self.late_seconds: list[float] = []
-        self._wanted = 0
-        self._enough = asyncio.Event()
-
-    def collect(self, _: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        """A processor of structlog that keeps these lines to itself."""
-        if event["event"] != "sla_timer.fired":
-            return event
-        self.late_seconds.append(event["late_seconds"])
-        if len(self.late_seconds) >= self._wanted:
-            self._enough.set()
-        raise structlog.DropEvent
-
-    async def next(self, count: int) -> None:
-        """Wait for ``count`` clocks to fire from here on."""
-        self.late_seconds.clear()
-        self._wanted = count
-        self._enough.clear()
-        await self._enough.wait()
-
-    def percentiles_ms(self) -> dict[str, int]:
-        """How late, in milliseconds."""
-        cuts = quantiles(self.late_seconds, n=100)
-        figures = {
-            "least": min(self.late_seconds),
-            "p50": cuts[49],
-            "p99": cuts[98],
-            "most": max(self.late_seconds),
-        }
-        return {name: round(1000 * late) for name, late in figures.items()}
+_UNFIRED = (
+    select(func.count())
+    .select_from(sla_clock)
+    .where(text("state = 'running'"), sla_clock.c.next_at <= text(":due_at"))
+)
+_ANNOUNCED = text(
+    f"""
+    SELECT data ->> 'clock_id' AS clock_id, extract(epoch FROM pg_xact_commit_timestamp(xmin) - occurred_at) AS late
+    FROM outbox WHERE topic = '{SlaBreached.TOPIC}' AND type = '{SlaBreached.TYPE}' AND occurred_at BETWEEN :first AND :last
+    """
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Clocks:
-    """How much to measure: ``running`` clocks that are not due, ``burst`` that are due at one instant."""
+    """How much to measure: ``running`` clocks that are not due, ``burst`` that are due at one instant; the rivals have ``waiting`` jobs instead."""
 
-    running: int = 100_000
+    rounds: int = 3
+    running: int = 1_000_000
     burst: int = 10_000
+    waiting: int = 100_000
+    behind: int = 200
+    """How many jobs a rival gets that would take minutes over a whole burst."""
     sweepers: int = 2
 
 
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """A burst that PostgreSQL was killed in."""
+
+    lateness: Lateness
+    fired_before: int
+    down_seconds: float
+
+
+Rounds = Mapping[str, Sequence[Lateness]]
+
+
 async def fire_timers(server: Server, clocks: Clocks, report: Report) -> None:
-    """One run on a fresh database."""
-    firings = Firings()
-    structlog.configure(
-        processors=[firings.collect, structlog.processors.JSONRenderer()],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-    )
-    async with server.ground() as ground:
-        uow = ground.uow("sla-timer")
-        clock = await database_clock(uow)
-        await _start_clocks(uow, [clock.now() + FAR_AWAY] * clocks.running, spread=timedelta(days=1))
-        report.progress("timers")
-        report.say(f"\n{await _plan(ground.engine, clock.now())}")
-        async with _sweeping(uow, clock, clocks.sweepers):
-            trickle = await _trickle(uow, clock, firings)
-            burst, seconds = await _burst(uow, clock, firings, clocks.burst)
-    report.table(
-        f"ms that clocks fire late, beside {clocks.running:,} that are not due, {clocks.sweepers} sweepers",
-        ("", *trickle),
-        [
-            [f"{TRICKLE_PER_SECOND} a second for {TRICKLE_SECONDS} s", *map(str, trickle.values())],
-            [f"{clocks.burst:,} at one instant", *map(str, burst.values())],
-        ],
-    )
-    report.say(f"the burst was drained in {seconds:.2f} s: {clocks.burst / seconds:,.0f} a second")
-    report.keep("timers", {"trickle_ms": trickle, "burst_ms": burst, "burst_seconds": round(seconds, 2)})
+    """Everything, each contender on a fresh database of its own."""
+    async with (
+        server.ground() as ours,
+        server.ground() as first,
+        server.ground() as last,
+        server.ground() as aps,
+    ):
+        report.progress(f"timers: {clocks.running:,} clocks start to run")
+        leadpact = await Leadpact.start(ours, clocks)
+        rivals: list[Rival] = [Procrastinate(first), APScheduler(aps)]
+        behind = Procrastinate(last, due_were_deferred_last=True)
+        for rival in (*rivals, behind):
+            report.progress(f"timers: {clocks.waiting:,} jobs for {rival.name}")
+            await rival.load(clocks.waiting)
+        _tell_plans(await leadpact.plans(), clocks, report)
+        report.progress("timers: a trickle")
+        trickle = await leadpact.trickle()
+        rounds: dict[str, list[Lateness]] = defaultdict(list)
+        busy: dict[str, list[float]] = defaultdict(list)
+        for number in range(clocks.rounds):
+            report.progress(f"timers: bursts, round {number + 1} of {clocks.rounds}")
+            contenders: tuple[Leadpact | Rival, ...] = (leadpact, *rivals)
+            for contender in contenders:
+                others = Others()
+                rounds[contender.name].append(await contender.burst(clocks.burst))
+                busy[contender.name].append(others.cores())
+        report.progress(f"timers: {behind.name}")
+        others = Others()
+        rounds[behind.name].append(await behind.burst(clocks.behind))
+        busy[behind.name].append(others.cores())
+        _tell_bursts(trickle, rounds, busy, clocks, report)
+        for rival in rivals:
+            report.say(f"  {rival.settings}")
+        report.progress("timers: PostgreSQL is killed in a burst")
+        outages = [await leadpact.burst_with_outage(server, clocks.burst) for _ in range(clocks.rounds)]
+        _tell_outages(outages, clocks, report)
 
 
-async def _trickle(uow: UnitOfWork, clock: DatabaseClock, firings: Firings) -> dict[str, int]:
-    count = TRICKLE_PER_SECOND * TRICKLE_SECONDS
-    first = clock.now() + LEAD_TIME
-    await _start_clocks(uow, [first + timedelta(seconds=n / TRICKLE_PER_SECOND) for n in range(count)])
-    await firings.next(count)
-    return firings.percentiles_ms()
+# ---- our side --------------------------------------------------------------------------------------------------------
 
 
-async def _burst(
-    uow: UnitOfWork, clock: DatabaseClock, firings: Firings, count: int
-) -> tuple[dict[str, int], float]:
-    """How late they were, and the seconds that all took."""
-    due_at = clock.now() + LEAD_TIME + timedelta(seconds=count / 5_000)
-    await _start_clocks(uow, [due_at] * count)
-    await asyncio.sleep(clock.seconds_until(due_at))
-    began = perf_counter()
-    await firings.next(count)
-    return firings.percentiles_ms(), perf_counter() - began
+class Leadpact:
+    """The product's sweepers on a table of running clocks."""
+
+    name = LEADPACT
+
+    def __init__(self, ground: Ground, clock: DatabaseClock, sweepers: int) -> None:
+        self._ground = ground
+        self._uow = ground.uow("sla-timer")
+        self._clock = clock
+        self._sweepers = sweepers
+
+    @classmethod
+    async def start(cls, ground: Ground, clocks: Clocks) -> Leadpact:
+        """With ``clocks.running`` clocks that are due in a month, over a day."""
+        clock = await database_clock(ground.uow("sla-timer"))
+        leadpact = cls(ground, clock, clocks.sweepers)
+        due_at = clock.now() + FAR_AWAY
+        await leadpact._open_copies(due_at, clocks.running, apart=timedelta(days=1) / clocks.running)
+        await ground.tidy()
+        return leadpact
+
+    async def plans(self) -> dict[str, str]:
+        """The plans of the claim while more than a batch is due. Raises ``AssertionError`` for one that sorts or walks through the table."""
+        due_at = self._clock.now()
+        await self._open_copies(due_at, 2_000)
+        await self._ground.tidy()
+        found = {}
+        for mode in PLAN_MODES:
+            nodes = await claim_plan(self._ground.engine, due_at, mode)
+            check_plan(nodes)
+            found[mode] = in_short(nodes)
+        async with self._sweeping():
+            await self._all_fired(due_at)
+        return found
+
+    async def trickle(self) -> Lateness:
+        """Clocks that are due one after another."""
+        count = TRICKLE_PER_SECOND * TRICKLE_SECONDS
+        apart = timedelta(seconds=1 / TRICKLE_PER_SECOND)
+        first = self._clock.now() + _LEAD_TIME
+        await self._open_copies(first, count, apart=apart)
+        async with self._sweeping():
+            await self._all_fired(first + count * apart)
+        return await self._announced(count, first, first + count * apart)
+
+    async def burst(self, count: int) -> Lateness:
+        """``count`` clocks that are due at one instant."""
+        due_at = await self._open_burst(count)
+        async with self._sweeping():
+            await self._all_fired(due_at)
+        return await self._announced(count, due_at, due_at)
+
+    async def burst_with_outage(self, server: Server, count: int) -> Outage:
+        """The same, and PostgreSQL is killed and started again once half have fired."""
+        due_at = await self._open_burst(count)
+        async with self._sweeping():
+            left = await self._all_fired(due_at, but=count // 2)
+            began = perf_counter()
+            await server.crash_and_start_again()
+            down_seconds = perf_counter() - began
+            await self._all_fired(due_at)
+        return Outage(await self._announced(count, due_at, due_at), count - left, down_seconds)
+
+    async def _open_burst(self, count: int) -> datetime:
+        due_at = self._clock.now() + _LEAD_TIME + timedelta(seconds=count / _CLOCKS_OPENED_PER_SECOND)
+        await self._open_copies(due_at, count)
+        await self._ground.tidy()
+        if self._clock.now() >= due_at:
+            raise RuntimeError("the clocks were due before all ran: the machine is too busy to measure")
+        return due_at
+
+    async def _open_copies(self, due_at: datetime, count: int, *, apart: timedelta = timedelta(0)) -> None:
+        """``count`` running clocks, each due ``apart`` from the one before."""
+        original = _running_clock(due_at)
+        async with self._uow.transaction() as tx:
+            await insert_rows(tx, sla_clock, [original.to_row()])
+        for start in range(1, count, _AT_ONCE):
+            last = min(start + _AT_ONCE, count) - 1
+            values = {"original": original.id, "apart": apart, "first": start, "last": last}
+            async with self._uow.transaction() as tx:
+                await tx.execute(_COPY, values)
+
+    @asynccontextmanager
+    async def _sweeping(self) -> AsyncIterator[None]:
+        stop, metrics = asyncio.Event(), TimerMetrics(CollectorRegistry())
+        with _lines_to_nowhere():
+            async with asyncio.TaskGroup() as group:
+                group.create_task(follow_database(self._clock, stop))
+                for _ in range(self._sweepers):
+                    sweeper = Sweeper(self._uow, self._clock, self._ground.wake, metrics)
+                    group.create_task(sweeper.run(stop))
+                yield
+                stop.set()
+
+    async def _all_fired(self, due_at: datetime, *, but: int = 0) -> int:
+        """Wait until all that are due by ``due_at`` have fired, ``but`` so many. How many have not."""
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            await asyncio.sleep(self._clock.seconds_until(due_at))
+            while (left := await self._unfired(due_at)) is None or left > but:
+                await asyncio.sleep(LOOK_SECONDS / 5 if but else LOOK_SECONDS)
+        return left
+
+    async def _unfired(self, due_at: datetime) -> int | None:
+        """None while PostgreSQL is away."""
+        try:
+            async with self._uow.transaction() as tx:
+                left: int = (await tx.execute(_UNFIRED, {"due_at": due_at})).scalar_one()
+        except Transient:
+            return None
+        return left
+
+    async def _announced(self, count: int, first: datetime, last: datetime) -> Lateness:
+        """How late those were that were due between. Raises ``AssertionError`` unless each was announced once."""
+        async with self._uow.transaction() as tx:
+            rows = (await tx.execute(_ANNOUNCED, {"first": first, "last": last})).all()
+        clocks = len({row.clock_id for row in rows})
+        if not len(rows) == clocks == count:
+            raise AssertionError(f"of {count} clocks, {clocks} were announced, in {len(rows)} events")
+        return Lateness([float(row.late) for row in rows])
 
 
-@asynccontextmanager
-async def _sweeping(uow: UnitOfWork, clock: DatabaseClock, sweepers: int) -> AsyncIterator[None]:
-    stop, metrics, wake = asyncio.Event(), TimerMetrics(CollectorRegistry()), Wake()
-    async with asyncio.TaskGroup() as group:
-        group.create_task(follow_database(clock, stop))
-        for _ in range(sweepers):
-            group.create_task(Sweeper(uow, clock, wake, metrics).run(stop))
-        yield
-        stop.set()
+@contextmanager
+def _lines_to_nowhere() -> Iterator[None]:
+    """Let the service write the lines that it writes, and read none of them."""
+    with open(os.devnull, "w") as nowhere:
+        configure_logging("info", service="sla-timer", stream=nowhere)
+        try:
+            yield
+        finally:
+            configure_logging("error", service="bench", stream=sys.stderr)
 
 
-async def _start_clocks(
-    uow: UnitOfWork, due_times: list[datetime], *, spread: timedelta = timedelta(0)
-) -> None:
-    """One running clock per due time; ``spread`` sets them apart evenly."""
-    step = spread / len(due_times)
-    for start in range(0, len(due_times), 5_000):
-        batch = due_times[start : start + 5_000]
-        rows = [_clock(due_at + (start + n) * step).to_row() for n, due_at in enumerate(batch)]
-        async with uow.transaction() as tx:
-            await insert_rows(tx, sla_clock, rows)
-    async with uow.transaction() as tx:
-        await tx.execute(text("ANALYZE sla_clock"))
-
-
-def _clock(due_at: datetime) -> SlaClock:
+def _running_clock(due_at: datetime) -> SlaClock:
     return SlaClock(
         id=ClockId(new_id()),
         lead_id=new_id(),
@@ -185,14 +299,130 @@ def _clock(due_at: datetime) -> SlaClock:
     )
 
 
-async def _plan(engine: AsyncEngine, now: datetime) -> str:
-    """How the claim finds nothing among all that run, planned as for any value."""
-    claim = str(CLAIM.compile(dialect=postgresql.dialect()))  # type: ignore[no-untyped-call]  # SQLAlchemy leaves this constructor untyped
-    claim = claim.replace("%(now)s", "$1").replace("%(limit)s", "$2")
-    async with engine.connect() as connection:
-        await connection.exec_driver_sql("SET LOCAL plan_cache_mode = force_generic_plan")
-        await connection.exec_driver_sql(f"PREPARE claim (timestamptz, int) AS {claim}")
-        explain = f"EXPLAIN (ANALYZE, COSTS OFF, BUFFERS OFF) EXECUTE claim ('{now}', 500)"
-        lines = [line for (line,) in await connection.exec_driver_sql(explain)]
-        await connection.exec_driver_sql("DEALLOCATE claim")
-    return "\n".join(f"  {line}" for line in lines)
+# ---- the report ------------------------------------------------------------------------------------------------------
+
+
+def _tell_plans(plans: Mapping[str, str], clocks: Clocks, report: Report) -> None:
+    for mode, plan in plans.items():
+        report.say(f"\nhow a batch is claimed among {clocks.running:,} running clocks, {mode} plan\n{plan}")
+    report.keep("claim_plans", dict(plans))
+
+
+def _tell_bursts(
+    trickle: Lateness, rounds: Rounds, busy: Mapping[str, Sequence[float]], clocks: Clocks, report: Report
+) -> None:
+    report.table(
+        f"ms that timers fire late, {clocks.sweepers} sweepers; of bursts the median of {clocks.rounds} rounds",
+        ("", "waiting", "due", "fired/s", *PERCENTILES, "cores busy for others"),
+        [
+            _line(f"{LEADPACT}, {TRICKLE_PER_SECOND} a second", clocks.running, [trickle], rate=False),
+            *(
+                [
+                    *_line(name, clocks.running if name == LEADPACT else clocks.waiting, each),
+                    f"{median(busy[name]):.1f}",
+                ]
+                for name, each in rounds.items()
+            ),
+        ],
+    )
+    ratios = {
+        name: _ratios(rounds[LEADPACT], each, clocks) for name, each in rounds.items() if name != LEADPACT
+    }
+    report.table(
+        "leadpact / rival, median of the rounds' ratios; for fired/s more is better, for lateness less",
+        ("", "fired/s", *PERCENTILES),
+        [
+            [
+                name,
+                *(f"{found[figure]:.3g}" if figure in found else "" for figure in ("fired/s", *PERCENTILES)),
+            ]
+            for name, found in ratios.items()
+        ],
+    )
+    report.keep(
+        "timers",
+        {
+            "running": clocks.running,
+            "rivals_waiting": clocks.waiting,
+            "trickle_ms": _rounded(trickle),
+            "cores_used_by_others": {
+                name: [round(cores, 1) for cores in each] for name, each in busy.items()
+            },
+            "bursts": {name: [_figures(one) for one in each] for name, each in rounds.items()},
+            "leadpact_to_rival": ratios,
+        },
+    )
+
+
+def _tell_outages(outages: Sequence[Outage], clocks: Clocks, report: Report) -> None:
+    report.table(
+        f"{clocks.burst:,} at one instant, PostgreSQL killed and started again halfway; each was announced exactly once",
+        (
+            "round",
+            "fired before",
+            "down for",
+            "all fired after",
+            *(f"{name} ms late" for name in PERCENTILES),
+        ),
+        [
+            [
+                str(number),
+                f"{one.fired_before:,}",
+                f"{one.down_seconds:.2f} s",
+                f"{one.lateness.until_all:.2f} s",
+                *(f"{late:,.0f}" for late in one.lateness.ms().values()),
+            ]
+            for number, one in enumerate(outages, start=1)
+        ],
+    )
+    report.keep(
+        "timers_with_outage",
+        [
+            {
+                "fired_before": one.fired_before,
+                "down_seconds": round(one.down_seconds, 2),
+                **_figures(one.lateness),
+            }
+            for one in outages
+        ],
+    )
+
+
+def _line(name: str, waiting: int, rounds: Sequence[Lateness], *, rate: bool = True) -> list[str]:
+    return [
+        name,
+        f"{waiting:,}",
+        f"{len(rounds[0].seconds):,}",
+        f"{typical(rounds, _pace):,.0f}" if rate else "",
+        *(f"{typical(rounds, _late(figure)):,.0f}" for figure in PERCENTILES),
+    ]
+
+
+def _ratios(ours: Sequence[Lateness], theirs: Sequence[Lateness], clocks: Clocks) -> dict[str, float]:
+    if len(theirs[0].seconds) < clocks.burst:  # who was given less to do is compared by the pace alone
+        return {"fired/s": typical(ours, _pace) / typical(theirs, _pace)}
+    return {
+        "fired/s": times(ours, theirs, _pace),
+        **{name: times(ours, theirs, _late(name)) for name in PERCENTILES},
+    }
+
+
+def _pace(lateness: Lateness) -> float:
+    return lateness.per_second
+
+
+def _late(name: str) -> Callable[[Lateness], float]:
+    return lambda lateness: lateness.ms()[name]
+
+
+def _figures(lateness: Lateness) -> dict[str, float]:
+    return {
+        "count": len(lateness.seconds),
+        "until_all_seconds": round(lateness.until_all, 2),
+        "per_second": round(lateness.per_second),
+        **{f"{name}_ms": late for name, late in _rounded(lateness).items()},
+    }
+
+
+def _rounded(lateness: Lateness) -> dict[str, int]:
+    return {name: round(late) for name, late in lateness.ms().items()}
