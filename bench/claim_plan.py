@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -54,8 +55,20 @@ async def claim_plan(engine: AsyncEngine, now: datetime, mode: str) -> list[Node
     return list(_nodes(plan[0]["Plan"]))
 
 
+async def check_index(engine: AsyncEngine) -> None:
+    """Raise ``AssertionError`` unless the index holds running clocks alone."""
+    # The plan does not show it: a query that locks rows looks at the whole condition again.
+    predicate = text(
+        "SELECT pg_get_expr(indpred, indrelid) FROM pg_index WHERE indexrelid = to_regclass(:index)"
+    )
+    async with engine.connect() as connection:
+        found = (await connection.execute(predicate, {"index": INDEX})).scalar()
+    if found is None or "running" not in found:
+        raise AssertionError(f"{INDEX} is no index of the running clocks alone: {found}")
+
+
 def check_plan(nodes: list[Node]) -> None:
-    """Raise unless the plan is a range of the index and nothing else."""
+    """Raise ``AssertionError`` unless the plan is a range of the index and nothing else."""
     scans = [node for node in nodes if node.kind.endswith("Scan")]
     is_range = len(scans) == 1 and scans[0].index == INDEX and "next_at" in scans[0].condition
     passes_nothing = not any(node.filtered for node in nodes)

@@ -20,7 +20,7 @@ from time import perf_counter
 from prometheus_client import CollectorRegistry
 from sqlalchemy import func, select, text
 
-from bench.claim_plan import PLAN_MODES, check_plan, claim_plan, in_short
+from bench.claim_plan import PLAN_MODES, check_index, check_plan, claim_plan, in_short
 from bench.ground import Ground, Server
 from bench.lateness import PERCENTILES, Lateness, times, typical
 from bench.machine import Others
@@ -94,6 +94,13 @@ class Outage:
     lateness: Lateness
     fired_before: int
     down_seconds: float
+    back_at: float
+    """When it took connections again, in seconds from when the clocks were due."""
+
+    @property
+    def to_catch_up(self) -> float:
+        """Seconds from then until all had fired."""
+        return self.lateness.until_all - self.back_at
 
 
 Rounds = Mapping[str, Sequence[Lateness]]
@@ -164,6 +171,7 @@ class Leadpact:
 
     async def plans(self) -> dict[str, str]:
         """The plans of the claim while more than a batch is due. Raises ``AssertionError`` for one that sorts or walks through the table."""
+        await check_index(self._ground.engine)
         due_at = self._clock.now()
         await self._open_copies(due_at, 2_000)
         await self._ground.tidy()
@@ -201,8 +209,10 @@ class Leadpact:
             began = perf_counter()
             await server.crash_and_start_again()
             down_seconds = perf_counter() - began
+            back_at = (self._clock.now() - due_at).total_seconds()
             await self._all_fired(due_at)
-        return Outage(await self._announced(count, due_at, due_at), count - left, down_seconds)
+        lateness = await self._announced(count, due_at, due_at)
+        return Outage(lateness, count - left, down_seconds, back_at)
 
     async def _open_burst(self, count: int) -> datetime:
         due_at = self._clock.now() + _LEAD_TIME + timedelta(seconds=count / _CLOCKS_OPENED_PER_SECOND)
@@ -362,6 +372,7 @@ def _tell_outages(outages: Sequence[Outage], clocks: Clocks, report: Report) -> 
             "fired before",
             "down for",
             "all fired after",
+            "since it was back",
             *(f"{name} ms late" for name in PERCENTILES),
         ),
         [
@@ -370,6 +381,7 @@ def _tell_outages(outages: Sequence[Outage], clocks: Clocks, report: Report) -> 
                 f"{one.fired_before:,}",
                 f"{one.down_seconds:.2f} s",
                 f"{one.lateness.until_all:.2f} s",
+                f"{one.to_catch_up:.2f} s",
                 *(f"{late:,.0f}" for late in one.lateness.ms().values()),
             ]
             for number, one in enumerate(outages, start=1)
@@ -381,6 +393,7 @@ def _tell_outages(outages: Sequence[Outage], clocks: Clocks, report: Report) -> 
             {
                 "fired_before": one.fired_before,
                 "down_seconds": round(one.down_seconds, 2),
+                "to_catch_up_seconds": round(one.to_catch_up, 2),
                 **_figures(one.lateness),
             }
             for one in outages
