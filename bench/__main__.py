@@ -76,7 +76,7 @@ async def measure(
             compare_calendars(report)
         if "timers" in parts:  # last: it kills the server
             clocks = (
-                Clocks(rounds or 1, running=20_000, burst=2_000, waiting=10_000)
+                Clocks(rounds or 1, running=20_000, burst=5_000, waiting=10_000)
                 if quick
                 else Clocks(rounds or 3)
             )

@@ -8,7 +8,6 @@ import datetime as dt
 from collections.abc import Callable
 from functools import partial
 from random import Random
-from statistics import median
 from time import perf_counter
 from typing import Any, TypeVar
 
@@ -133,7 +132,7 @@ def _tell(
 
 
 def cost_of_spans(calendar: WorkingCalendar, report: Report) -> None:
-    """The same starts, the end ever further away; in turns, and of each the median of the rounds."""
+    """The same starts, the end ever further away; in turns, and of each the best round: what else runs on the machine only ever adds."""
     starts = [start for start, _ in questions(Random(5), at_most=dt.timedelta(days=1))]
     ends = {name: [start + span for start in starts] for name, span in SPANS.items()}
     costs: dict[str, list[float]] = {name: [] for name in SPANS}
@@ -143,14 +142,13 @@ def cost_of_spans(calendar: WorkingCalendar, report: Report) -> None:
         for name in SPANS:
             _, seconds = timed(partial(every_length, calendar, starts, ends[name]))
             costs[name].append(seconds / QUESTIONS * 1e6)
-    longest = median(five / one for five, one in zip(costs["5 years"], costs["1 day"], strict=True))
-    report.table(
-        "between, by span", ("", "each"), [[name, f"{median(each):.2f} µs"] for name, each in costs.items()]
-    )
-    report.aim("cost of 5 years in costs of 1 day", longest, FIVE_YEARS_IN_DAYS, at_most=True)
+    best = {name: min(each) for name, each in costs.items()}
+    ratio = best["5 years"] / best["1 day"]
+    report.table("between, by span", ("", "each"), [[name, f"{each:.2f} µs"] for name, each in best.items()])
+    report.aim("cost of 5 years in costs of 1 day", ratio, FIVE_YEARS_IN_DAYS, at_most=True)
     report.keep(
         "calendar between, by span",
-        {"leadpact_us": {name: round(median(each), 2) for name, each in costs.items()}, "ratio": longest},
+        {"leadpact_us": {name: round(each, 2) for name, each in best.items()}, "ratio": round(ratio, 2)},
     )
 
 
