@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from leadpact.domain.business_duration import WallDuration, parse_duration, say
 from leadpact.pact.model import Pact
-from leadpact.pact.sla import AttemptsPromise, Promise
+from leadpact.pact.sla import AttemptsPromise, DecidePromise, Promise
 from leadpact_sla_timer.sla_clock import ClockState, SlaClock
 
-_STOP_WORDS = {"meeting_booked": "a meeting is booked", "rejected": "it is given back"}
+_DONE_TO_THE_LEAD = {"contacted": "contacted", "accepted": "accepted", "rejected": "given back"}
 
 
 def explain(clock: SlaClock, now: datetime, pact: Pact) -> str:
@@ -20,6 +21,7 @@ def explain(clock: SlaClock, now: datetime, pact: Pact) -> str:
         _hours(clock, pact),
         _stops(clock, clock.promise(pact)),
         *_pauses(clock),
+        *_leaving(clock),
         _due(clock),
         _outcome(clock, now, pact),
     )
@@ -27,9 +29,11 @@ def explain(clock: SlaClock, now: datetime, pact: Pact) -> str:
 
 
 def time_left(clock: SlaClock, now: datetime, pact: Pact) -> timedelta:
-    """How much of the target is left to an open clock; zero once it is due."""
-    left = timedelta(seconds=clock.target_seconds) - clock.used(now, pact)
-    return max(left, timedelta(0))
+    """How much of the target is left to an open clock: all of it until it starts, zero once it is due."""
+    target = timedelta(seconds=clock.target_seconds)
+    if clock.state is ClockState.WAITING:
+        return target
+    return max(target - clock.used(now, pact), timedelta(0))
 
 
 def second_zone(clock: SlaClock) -> str | None:
@@ -41,49 +45,89 @@ def second_zone(clock: SlaClock) -> str | None:
 
 
 def _start(clock: SlaClock) -> str:
-    verb = "Starts" if clock.state is ClockState.WAITING else "Started"
-    at = _local(clock.started_at, clock.timezone)
-    if clock.released_at_pace:
-        return f"{_whose(clock)} {verb} at its turn, since the lead came in bulk: {at}."
+    said, at = f"The {clock.whose}'s clock.", _local(clock.started_at, clock.timezone)
+    if clock.state is ClockState.WAITING:
+        return f"{said} The lead came in bulk{_with(clock)}: it starts at the lead's turn, {at}."
+    if clock.released_at_pace and clock.elapsed_seconds == 0:
+        return f"{said} The lead came in bulk{_with(clock)}, and this was over before it could start: {at}."
+    turn = " and its turn had come, since it came in bulk" if clock.released_at_pace else ""
+    return f"{said} Started when {_started_by(clock)}{turn}: {at}."
+
+
+def _started_by(clock: SlaClock) -> str:
     match clock.whose:
         case "owner":
-            owner = "the first owner" if clock.hop == 1 else f"owner number {clock.hop}"
-            return f"The owner's clock. {verb} when {clock.rep_name}, {owner}, was given the lead: {at}."
+            return f"{_owner(clock)}, was given the lead"
         case "team":
-            return f"The team's clock. {verb} when the lead qualified: {at}."
+            return "the lead qualified"
         case "customer":
-            return f"The customer's clock. {verb} when the lead was received: {at}."
+            return "the lead was received"
 
 
-def _whose(clock: SlaClock) -> str:
-    return f"The {clock.whose}'s clock."
+def _with(clock: SlaClock) -> str:
+    return f" and went to {_owner(clock)}" if clock.whose == "owner" else ""
+
+
+def _owner(clock: SlaClock) -> str:
+    return f"{clock.rep_name}, " + ("the first owner" if clock.hop == 1 else f"owner number {clock.hop}")
 
 
 def _hours(clock: SlaClock, pact: Pact) -> str:
     promise = clock.promise(pact)
-    asked = f"{promise.attempts.count} attempts within " if isinstance(promise, AttemptsPromise) else ""
-    said = f"The promise {clock.policy} (pact version {clock.pact_version}) allows {asked}{clock.target}"
+    said = f"The promise {clock.policy} (pact version {clock.pact_version}) {_allowed(clock, promise)}"
     if isinstance(parse_duration(clock.target), WallDuration):
         return f"{said}; every hour counts, by night and on holidays too."
-    hours = f"the hours of the calendar {clock.calendar} in {clock.timezone}"
+    hours = f"{clock.calendar} in {clock.timezone}"
     if clock.shared_calendar:
-        return f"{said}, counted while {hours} and those of {clock.shared_calendar} in {clock.shared_timezone} are both open."
+        other = f"{clock.shared_calendar} in {clock.shared_timezone}"
+        return f"{said}, counted while the calendars {hours} and {other} are both open."
     alone = " alone, since the two that it names never meet" if len(promise.whose_hours) == 2 else ""
-    return f"{said}, counted in {hours}{alone}."
+    return f"{said}, counted in the hours of the calendar {hours}{alone}."
+
+
+def _allowed(clock: SlaClock, promise: Promise) -> str:
+    match promise:
+        case AttemptsPromise():
+            return f"asks for {_attempts(promise)} within {clock.target}"
+        case DecidePromise():
+            return f"allows {clock.target} to decide"
+        case _:
+            return f"allows {clock.target}"
 
 
 def _stops(clock: SlaClock, promise: Promise) -> str:
-    ways = [_STOP_WORDS.get(stop, f"the lead is {stop}") for stop in promise.stops]
+    done = [word for stop, word in _DONE_TO_THE_LEAD.items() if stop in promise.stops]
+    ways = [f"the lead is {_either(done)}"] if done else []
+    if "meeting_booked" in promise.stops:
+        ways.append("a meeting is booked")
     if isinstance(promise, AttemptsPromise):
-        over = f" over {promise.attempts.channels} channels" if promise.attempts.channels > 1 else ""
-        apart = f", each at least {promise.apart} after the last" if promise.apart else ""
-        ways = [f"there are {promise.attempts.count} attempts{over}{apart}", *ways]
-    end = (
-        "when the lead is rejected or goes to somebody else"
-        if clock.whose == "owner"
-        else "when sales is done with the lead"
+        ways.insert(0, _enough(promise))
+    return (
+        f"It is kept once {' or '.join(ways)}, and ends {_end(clock, promise)}. Automatic replies stop nothing."
     )
-    return f"It is kept once {' or '.join(ways)}, and ends {end}. Automatic replies stop nothing."
+
+
+def _enough(promise: AttemptsPromise) -> str:
+    channels = promise.attempts.channels
+    over = f" over {channels} channels" if channels > 1 else ""
+    apart = f", each at least {promise.apart} after the last," if promise.apart else ""
+    return f"there {'is' if promise.attempts.count == 1 else 'are'} {_attempts(promise)}{over}{apart}"
+
+
+def _attempts(promise: AttemptsPromise) -> str:
+    count = promise.attempts.count
+    return "1 attempt" if count == 1 else f"{count} attempts"
+
+
+def _end(clock: SlaClock, promise: Promise) -> str:
+    if clock.whose != "owner":
+        return "when sales is done with the lead"
+    back = "" if "rejected" in promise.stops else "is given back, "
+    return f"when the lead {back}goes to somebody else or is closed"
+
+
+def _either(words: Sequence[str]) -> str:
+    return " or ".join(part for part in (", ".join(words[:-1]), words[-1]) if part)
 
 
 def _pauses(clock: SlaClock) -> list[str]:
@@ -93,6 +137,14 @@ def _pauses(clock: SlaClock) -> list[str]:
         for pause in clock.pauses
     ]
     return [f"No time passes while paused: {'; '.join(told)}."] if told else []
+
+
+def _leaving(clock: SlaClock) -> list[str]:
+    if not clock.state.is_open or clock.leaves_at is None:
+        return []
+    away = f"{clock.rep_name} is away from {_local(clock.leaves_at, clock.timezone)}"
+    until = f" to {_local(clock.away_until, clock.timezone)}" if clock.away_until else ""
+    return [f"{away}{until}: with that the lead goes to somebody else."]
 
 
 def _due(clock: SlaClock) -> str:
@@ -106,7 +158,9 @@ def _due(clock: SlaClock) -> str:
 def _outcome(clock: SlaClock, now: datetime, pact: Pact) -> str:
     match clock.state:
         case ClockState.WAITING:
-            return "It does not run yet."
+            return (
+                f"It does not run yet; all of the {say(time_left(clock, now, pact))} {_unit(clock)} is left."
+            )
         case ClockState.RUNNING | ClockState.PAUSED:
             return _running(clock, now, pact)
         case ClockState.MET:
@@ -125,21 +179,42 @@ def _running(clock: SlaClock, now: datetime, pact: Pact) -> str:
     if clock.state is ClockState.PAUSED:
         return f"It stands still; {left}."
     counting = clock.counting(pact)
-    if counting.is_open(now):
+    ahead = [(pause.at, pause.until) for pause in clock.pauses if pause.until]
+    if counting.is_open(now, pauses=ahead):
         return f"{left}."
-    return f"{left}; it is out of hours and goes on {_local(counting.next_open(now), clock.timezone)}."
+    why = "it stands still" if counting.is_open(now) else "it is out of hours"
+    goes_on_at = counting.next_open(now, pauses=ahead)
+    return f"{left}; {why} and goes on {_local(goes_on_at, clock.timezone)}."
 
 
 def _breached(clock: SlaClock) -> str:
     said = f"It was breached, which was announced {_local(clock.breached_at, clock.timezone)}."
     if clock.met_at is None:
         return f"{said} Nobody has been heard to do what was promised since."
-    return f"{said} In the end: {_touch(clock)}."
+    return f"{said} In the end {_touch(clock)}."
 
 
 def _touch(clock: SlaClock) -> str:
     used = say(timedelta(seconds=clock.business_seconds or 0))
-    return f"{clock.met_by} {_local(clock.met_at, clock.timezone)}, with {used} {_unit(clock)} used"
+    return (
+        f"{_deed(clock.met_by or '')} {_local(clock.met_at, clock.timezone)}, with {used} {_unit(clock)} used"
+    )
+
+
+def _deed(what: str) -> str:
+    """What was done, as `record.py` names it: `contacted`, `rejected: no_budget`, `5 attempts`."""
+    word, _, reason = what.partition(": ")
+    match word:
+        case "meeting booked":
+            return "a meeting was booked"
+        case "rejected":
+            return f"the lead was given back ({reason})"
+        case "contacted" | "accepted":
+            return f"the lead was {word}"
+        case "1 attempts":
+            return "there was 1 attempt"
+        case _:
+            return f"there were {what}"
 
 
 def _void(clock: SlaClock) -> str:

@@ -9,14 +9,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Select, select, tuple_
+from sqlalchemy import Row, Select, bindparam, select, tuple_
 
 from leadpact.errors import Fault
 from leadpact.events.sla import Whose
 from leadpact.runtime.problems import Problem
 from leadpact.storage.unit_of_work import Transaction
 from leadpact_sla_timer.sla_clock import ClockState, SlaClock
-from leadpact_sla_timer.tables import sla_clock
+from leadpact_sla_timer.tables import sla_clock, sla_clock_move
+
+_MOVES = (
+    select(sla_clock_move)
+    .where(sla_clock_move.c.clock_id == bindparam("clock_id"))
+    .order_by(sla_clock_move.c.moved_at, sla_clock_move.c.id)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,11 @@ async def read_clock(tx: Transaction, clock_id: UUID) -> SlaClock | None:
     """One clock."""
     row = (await tx.execute(select(sla_clock).where(sla_clock.c.id == clock_id))).first()
     return SlaClock.from_row(row) if row else None
+
+
+async def moves_of(tx: Transaction, clock_id: UUID) -> Sequence[Row[tuple[object, ...]]]:
+    """Each time that a clock was moved to another version of the pact, in that order: the rows of `sla_clock_move`."""
+    return (await tx.execute(_MOVES, {"clock_id": clock_id})).all()
 
 
 async def page_of_clocks(

@@ -94,7 +94,7 @@ async def test_one_clock_is_explained_with_what_is_left_of_it(timer: Timer, api:
         "The owner's clock. Started when Ana, the first owner, was given the lead: Tue 03 Mar 2026 10:00 Europe/Berlin. "
         "The promise first-touch (pact version 1) allows 2 business hours, "
         "counted in the hours of the calendar berlin in Europe/Berlin. "
-        "It is kept once the lead is contacted, and ends when the lead is rejected or goes to somebody else. Automatic replies stop nothing. "
+        "It is kept once the lead is contacted, and ends when the lead is given back, goes to somebody else or is closed. Automatic replies stop nothing. "
         "It is due Tue 03 Mar 2026 12:00 Europe/Berlin, which is Tue 03 Mar 2026 11:00 Europe/London. "
         "1 h 30 min of business time is left."
     )
@@ -110,7 +110,7 @@ async def test_a_void_breach_is_told_with_both_times(timer: Timer, api: httpx.As
     clock = (await api.get(f"/v1/clocks/{(await timer.only_clock()).id}")).json()
     assert (clock["state"], clock["was_breached"], clock["seconds_left"]) == ("met", True, None)
     assert clock["explanation"].endswith(
-        "It was met: contacted Tue 03 Mar 2026 10:59 UTC, with 1 h 59 min of business time used. "
+        "It was met: the lead was contacted Tue 03 Mar 2026 10:59 UTC, with 1 h 59 min of business time used. "
         "We heard of it Tue 03 Mar 2026 12:00 UTC; the breach announced Tue 03 Mar 2026 11:00 UTC is void."
     )
 

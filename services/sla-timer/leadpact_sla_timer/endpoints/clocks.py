@@ -14,10 +14,11 @@ from leadpact.clock import Clock
 from leadpact.errors import NotFound
 from leadpact.events.sla import Whose
 from leadpact.pact.book import PactBook
+from leadpact.pact.model import Pact
 from leadpact.storage.unit_of_work import UnitOfWork
-from leadpact_sla_timer.explain import explain, time_left
-from leadpact_sla_timer.read_clocks import Filter, page_of_clocks, read_clock
-from leadpact_sla_timer.sla_clock import ClockState
+from leadpact_sla_timer.explain import explain, second_zone, time_left
+from leadpact_sla_timer.read_clocks import Filter, moves_of, page_of_clocks, read_clock
+from leadpact_sla_timer.sla_clock import ClockState, SlaClock
 
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2199, 12, 31, tzinfo=UTC)
 
@@ -45,7 +46,7 @@ class ClockOut(BaseModel):
     )
     kind: str = Field(description="first_touch, attempts or decide.")
     policy: str = Field(description="The promise's name in the pact.")
-    pact_version: int = Field(description="The version under which the clock started; it keeps it.")
+    pact_version: int = Field(description="The version under which the clock started, unless it was moved.")
     state: ClockState
     rep_id: str | None
     rep_name: str | None
@@ -61,6 +62,10 @@ class ClockOut(BaseModel):
     started_at: datetime
     due_at: datetime
     warned_percent: int | None = Field(description="The last warning that was announced.")
+    seconds_left: float | None = Field(
+        default=None,
+        description="Of an open clock: what is left of the target, in the time that counts for it.",
+    )
     was_breached: bool = Field(description="Whether a breach was announced, be it void by now.")
     breached_at: datetime | None = Field(description="When the breach was announced.")
     met_at: datetime | None = Field(description="When the lead was touched; of a breached clock: after all.")
@@ -72,11 +77,29 @@ class ClockOut(BaseModel):
     business_seconds: float | None = Field(description="Of that, what counts for the target.")
 
 
+class ClockMoveOut(BaseModel):
+    """The clock was moved from one version of the pact to another."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    moved_at: datetime
+    moved_by: str
+    pact_version_before: int
+    pact_version: int
+    target_before: str
+    target: str
+    due_before: datetime
+    due_at: datetime
+
+
 class ClockDetail(ClockOut):
     """A clock, and what it is about."""
 
     explanation: str
-    seconds_left: float | None = Field(description="Of an open clock: what is left of the target.")
+    second_timezone: str | None = Field(
+        description="Where else people may want its times told: the owner's or the lead's zone, or UTC. None: all is UTC."
+    )
+    moves: list[ClockMoveOut] = Field(description="In the order in which it was moved.")
 
 
 class ClockPage(BaseModel):
@@ -120,10 +143,14 @@ def create_router(uow: UnitOfWork, book: PactBook, clock: Clock) -> APIRouter:
         )
         async with uow.transaction() as tx:
             clocks, following = await page_of_clocks(tx, wanted, limit=limit, after=after)
+            versions = {one.pact_version for one in clocks}
+            pacts = {version: (await book.at(tx, version)).pact for version in versions}
         if following:
             url = request.url.include_query_params(after=following)
             response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
-        return ClockPage(items=[ClockOut.model_validate(one) for one in clocks], next=following)
+        now = clock.now()
+        shown = [_shown(one, now, pacts[one.pact_version]) for one in clocks]
+        return ClockPage(items=shown, next=following)
 
     @router.get("/{clock_id}")
     async def show_clock(clock_id: UUID) -> ClockDetail:
@@ -133,12 +160,18 @@ def create_router(uow: UnitOfWork, book: PactBook, clock: Clock) -> APIRouter:
             if found is None:
                 raise NotFound(f"There is no clock {clock_id}")
             pact = (await book.at(tx, found.pact_version)).pact
+            moves = await moves_of(tx, clock_id)
         now = clock.now()
-        left = time_left(found, now, pact).total_seconds() if found.state.is_open else None
         return ClockDetail(
-            **ClockOut.model_validate(found).model_dump(),
+            **_shown(found, now, pact).model_dump(),
             explanation=explain(found, now, pact),
-            seconds_left=left,
+            second_timezone=second_zone(found),
+            moves=[ClockMoveOut.model_validate(move) for move in moves],
         )
 
     return router
+
+
+def _shown(clock: SlaClock, now: datetime, pact: Pact) -> ClockOut:
+    left = time_left(clock, now, pact).total_seconds() if clock.state.is_open else None
+    return ClockOut.model_validate(clock).model_copy(update={"seconds_left": left})
