@@ -5,20 +5,27 @@ hold for leads that wait already, this lists every open clock of that promise wi
 is kept (`sla_clock_move`) and announced (`sla.moved`). What a version no longer promises stays as it was, and so does all that has
 ended: what was breached was breached. Whether a promise applies to a lead is not asked again.
 
+A moved clock stands as if it had run under that version from its start: what is known of the lead by now is judged anew, since fewer
+attempts may be enough, a state may pause it no longer, and an absence of its owner may mean something else from now on. Of warnings
+only those that lie behind it under the new version stay given.
+
 One call takes one page of clocks, in the order of their ids, in one transaction: a million clocks are many short transactions, and
 each of them may be repeated, since a clock that was moved is no longer under another version.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
+from pydantic import TypeAdapter
+from sqlalchemy import ARRAY, Select, Text, Uuid, any_, bindparam, select
 
+from leadpact.events import Away
 from leadpact.ids import new_id
 from leadpact.pact.book import AppliedPact
 from leadpact.pact.model import Pact
@@ -26,9 +33,13 @@ from leadpact.storage.bulk import insert_rows
 from leadpact.storage.unit_of_work import Transaction
 from leadpact_sla_timer import announce
 from leadpact_sla_timer.clock_rows import update_clocks
+from leadpact_sla_timer.judge import judge
 from leadpact_sla_timer.opening import WHOSE, under
-from leadpact_sla_timer.sla_clock import OPEN_STATES, SlaClock
-from leadpact_sla_timer.tables import sla_clock, sla_clock_move
+from leadpact_sla_timer.record import Assignment, Known, Request, cut, known_to_all, known_to_owner
+from leadpact_sla_timer.request_rows import assignment_of, request_of_row
+from leadpact_sla_timer.schedule import OWNER_AWAY, with_absences, with_lead_paused
+from leadpact_sla_timer.sla_clock import OPEN_STATES, SlaClock, next_moment
+from leadpact_sla_timer.tables import sla_assignment, sla_clock, sla_clock_move, sla_rep, sla_request
 
 _PAGE = (
     select(sla_clock)
@@ -41,6 +52,12 @@ _PAGE = (
     .limit(bindparam("limit"))
 )
 _NO_ID = UUID(int=0)
+
+_LEADS = bindparam("lead_ids", type_=ARRAY(Uuid))
+_ASSIGNMENTS = select(sla_assignment).where(sla_assignment.c.lead_id == any_(_LEADS))
+_REQUESTS = select(sla_request).where(sla_request.c.lead_id == any_(_LEADS))
+_ABSENCES = select(sla_rep).where(sla_rep.c.rep_id == any_(bindparam("rep_ids", type_=ARRAY(Text))))
+_AWAY = TypeAdapter(tuple[Away, ...])
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +81,11 @@ class MovePage:
     next: UUID | None
 
 
-async def preview(tx: Transaction, to: AppliedPact, *, limit: int, after: UUID | None = None) -> MovePage:
+async def preview(
+    tx: Transaction, to: AppliedPact, *, now: datetime, limit: int, after: UUID | None = None
+) -> MovePage:
     """What would move under ``to``, a page at a time. Changes nothing."""
-    page = await tx.execute(_PAGE, {"version": to.version, "after": after or _NO_ID, "limit": limit})
-    return _page([SlaClock.from_row(row) for row in page], to, limit)
+    return await _page(tx, _PAGE, to, now, limit, after)
 
 
 async def move_clocks(
@@ -79,10 +97,10 @@ async def move_clocks(
     limit: int,
     after: UUID | None = None,
 ) -> MovePage:
-    """Move a page of clocks to ``to``, keep what they were, and announce those whose due time changed. ``by`` is who asked for it."""
-    locked = _PAGE.with_for_update()
-    rows = await tx.execute(locked, {"version": to.version, "after": after or _NO_ID, "limit": limit})
-    page = _page([SlaClock.from_row(row) for row in rows], to, limit)
+    """Move a page of clocks to ``to``, keep what they were, and announce what that changed. ``by`` is who asked for it."""
+    # What two move at once is moved by whoever locks it first: the other waits, and finds it under the new version. News that
+    # comes meanwhile waits too, and is judged by the new version.
+    page = await _page(tx, _PAGE.with_for_update(), to, now, limit, after)
     moved = [(move.before, move.after) for move in page.moves if move.after is not None]
     await update_clocks(tx, [clock for _, clock in moved])
     await insert_rows(tx, sla_clock_move, [_row(old, new, by, now) for old, new in moved])
@@ -92,9 +110,16 @@ async def move_clocks(
     return page
 
 
-def _page(clocks: Sequence[SlaClock], to: AppliedPact, limit: int) -> MovePage:
+async def _page(
+    tx: Transaction, query: Select[Any], to: AppliedPact, now: datetime, limit: int, after: UUID | None
+) -> MovePage:
+    asked = {"version": to.version, "after": after or _NO_ID, "limit": limit}
+    clocks = [SlaClock.from_row(row) for row in await tx.execute(query, asked)]
+    facts = await _Facts.read(
+        tx, clocks
+    )  # after the clocks: what was written before they were locked is seen
     moves = [
-        Move(clock, under(clock, to.pact, to.version) if _is_promised(clock, to.pact) else None)
+        Move(clock, _moved(clock, to, facts, now) if _is_promised(clock, to.pact) else None)
         for clock in clocks
     ]
     return MovePage(moves, clocks[-1].id if len(clocks) == limit else None)
@@ -103,6 +128,69 @@ def _page(clocks: Sequence[SlaClock], to: AppliedPact, limit: int) -> MovePage:
 def _is_promised(clock: SlaClock, pact: Pact) -> bool:
     promise = pact.sla.get(clock.policy)
     return promise is not None and WHOSE[promise.starts] == clock.whose
+
+
+class _Facts:
+    """What is known of the leads and the reps of some clocks."""
+
+    def __init__(
+        self,
+        requests: Mapping[UUID, Request],
+        assignments: Mapping[UUID, Sequence[Assignment]],
+        away: Mapping[str, tuple[Away, ...]],
+    ) -> None:
+        self._requests = requests
+        self._assignments = assignments
+        self._away = away
+
+    @classmethod
+    async def read(cls, tx: Transaction, clocks: Sequence[SlaClock]) -> _Facts:
+        leads = {"lead_ids": sorted({clock.lead_id for clock in clocks})}
+        reps = {"rep_ids": sorted({clock.rep_id for clock in clocks if clock.rep_id})}
+        assignments = defaultdict(list)
+        for row in await tx.execute(_ASSIGNMENTS, leads):
+            assignments[row.lead_id].append(assignment_of(row))
+        return cls(
+            {row.id: request_of_row(row) for row in await tx.execute(_REQUESTS, leads)},
+            assignments,
+            {row.rep_id: _AWAY.validate_python(row.away) for row in await tx.execute(_ABSENCES, reps)},
+        )
+
+    def known_to(self, clock: SlaClock) -> Known:
+        """What the clock is judged by."""
+        of_lead = self._assignments[clock.lead_id]
+        if clock.assignment_id is None:
+            return known_to_all(self._requests[clock.subject_id], of_lead)
+        own = next(one for one in of_lead if one.id == clock.assignment_id)
+        return known_to_owner(own, [one for one in of_lead if one is not own], clock.started_at)
+
+    def away(self, clock: SlaClock) -> tuple[Away, ...]:
+        """When its owner is away."""
+        return self._away.get(clock.rep_id, ()) if clock.rep_id else ()
+
+
+def _moved(clock: SlaClock, to: AppliedPact, facts: _Facts, now: datetime) -> SlaClock:
+    known, pact = facts.known_to(clock), to.pact
+    moved = under(_without_absences(clock, now), pact, to.version)
+    moved = with_lead_paused(moved, known.pauses, pact)
+    moved = with_absences(moved, facts.away(clock), pact, max(now, clock.started_at))
+    return judge(_warned_anew(moved, now), known, now, pact)
+
+
+def _without_absences(clock: SlaClock, now: datetime) -> SlaClock:
+    """With nothing left that the old version made of absences to come. What has passed stays."""
+    away = cut((pause for pause in clock.pauses if pause.because == OWNER_AWAY), now)
+    others = (pause for pause in clock.pauses if pause.because != OWNER_AWAY)
+    pauses = tuple(sorted((*others, *away), key=lambda pause: pause.at))
+    return replace(clock, pauses=pauses, leaves_at=None, away_until=None)
+
+
+def _warned_anew(clock: SlaClock, now: datetime) -> SlaClock:
+    """A warning that was given, and lies ahead again, is given again."""
+    given = (warn.percent for warn in clock.warnings if warn.at <= now)
+    percent = max((one for one in given if one <= (clock.warned_percent or 0)), default=None)
+    again = replace(clock, warned_percent=percent)
+    return replace(again, next_at=next_moment(again))
 
 
 def _row(before: SlaClock, after: SlaClock, by: str, now: datetime) -> dict[str, Any]:

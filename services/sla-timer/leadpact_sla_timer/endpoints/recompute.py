@@ -12,10 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from leadpact.access.scopes import AdminCaller, Scope, require
 from leadpact.clock import Clock
 from leadpact.events import Topic
+from leadpact.events.sla import Whose
 from leadpact.pact.book import PactBook
 from leadpact.storage.unit_of_work import UnitOfWork
 from leadpact.storage.wake import Wake
 from leadpact_sla_timer.recompute import Move, MovePage, move_clocks, preview
+from leadpact_sla_timer.sla_clock import ClockState, SlaClock
 
 _AT_MOST = 500
 Version = Annotated[int, Field(ge=1, lt=2**31, description="A version of the pact that was applied.")]
@@ -26,8 +28,10 @@ class MoveOut(BaseModel):
 
     clock_id: UUID
     lead_id: UUID
+    whose: Whose
     policy: str
     rep_id: str | None
+    timezone: str = Field(description="The zone in which the clock's hours are kept under that version.")
     pact_version_before: int
     target_before: str
     target: str | None = Field(
@@ -36,6 +40,9 @@ class MoveOut(BaseModel):
     due_before: datetime
     due_at: datetime
     later_by_seconds: float = Field(description="Negative: it is due earlier.")
+    state: ClockState = Field(
+        description="What it would be. `met`: what is known by now is enough for that version."
+    )
     is_overdue_then: bool = Field(description="Whether it would be due already, and so be breached at once.")
 
 
@@ -67,9 +74,10 @@ def create_router(uow: UnitOfWork, book: PactBook, clock: Clock, wake: Wake) -> 
         limit: Annotated[int, Query(ge=1, le=_AT_MOST)] = _AT_MOST,
     ) -> MovesOut:
         """What would move under that version, and by how much. Changes nothing."""
+        now = clock.now()
         async with uow.transaction() as tx:
-            page = await preview(tx, await book.at(tx, pact_version), limit=limit, after=after)
-        return _shown(page, clock.now())
+            page = await preview(tx, await book.at(tx, pact_version), now=now, limit=limit, after=after)
+        return _shown(page, now)
 
     @router.post("/recompute")
     async def move(order: Order, caller: AdminCaller) -> MovesOut:
@@ -89,17 +97,24 @@ def _shown(page: MovePage, now: datetime) -> MovesOut:
 
 
 def _move(move: Move, now: datetime) -> MoveOut:
-    before, after = move.before, move.after
+    before, after = move.before, move.after or move.before
     return MoveOut(
         clock_id=before.id,
         lead_id=before.lead_id,
+        whose=before.whose,
         policy=before.policy,
         rep_id=before.rep_id,
+        timezone=after.timezone,
         pact_version_before=before.pact_version,
         target_before=before.target,
-        target=after.target if after else None,
+        target=move.after.target if move.after else None,
         due_before=before.due_at,
-        due_at=after.due_at if after else before.due_at,
+        due_at=after.due_at,
         later_by_seconds=move.by.total_seconds(),
-        is_overdue_then=after is not None and after.next_at is not None and after.due_at <= now,
+        state=after.state,
+        is_overdue_then=move.after is not None and _is_breached(move.after, now),
     )
+
+
+def _is_breached(clock: SlaClock, now: datetime) -> bool:
+    return clock.state is ClockState.BREACHED or (clock.state is ClockState.RUNNING and clock.due_at <= now)
