@@ -19,6 +19,7 @@ GROUPS = {
     "pact": "leadpact.cli.pact",
     "calendar": "leadpact.cli.calendar",
     "reps": "leadpact.cli.reps",
+    "clocks": "leadpact.cli.clocks",
     "accounts": "leadpact.cli.accounts",
     "tokens": "leadpact.cli.tokens",
     "dead-letters": "leadpact.cli.dead_letters",
