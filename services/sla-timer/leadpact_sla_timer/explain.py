@@ -102,9 +102,7 @@ def _stops(clock: SlaClock, promise: Promise) -> str:
         ways.append("a meeting is booked")
     if isinstance(promise, AttemptsPromise):
         ways.insert(0, _enough(promise))
-    return (
-        f"It is kept once {' or '.join(ways)}, and ends {_end(clock, promise)}. Automatic replies stop nothing."
-    )
+    return f"It is kept once {' or '.join(ways)}, and ends {_end(clock, promise)}. Automatic replies stop nothing."
 
 
 def _enough(promise: AttemptsPromise) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -13,7 +14,7 @@ from leadpact.ids import new_id
 from leadpact.runtime.problems import install_problem_handlers
 from leadpact_sla_timer.endpoints import create_routers
 from tests.integration.sla_timer.conftest import Timer
-from tests.support.assignments import assigned, contacted
+from tests.support.assignments import PACT, accepted, assigned, contacted, facts, reassigned
 from tests.support.fake_clock import TUESDAY_MORNING
 from tests.support.gatekeeper import OpenGatekeeper
 
@@ -129,6 +130,9 @@ async def test_a_clock_that_there_is_not_is_a_problem(api: httpx.AsyncClient) ->
         "limit=0",
         "limit=201",
         "state=asleep",
+        "whose=everybody",
+        "policy=%00",
+        "released_at_pace=perhaps",
         "lead=7",
         "rep=%00",
         "due_before=0001-01-01T00:00:00%2B14:00",
@@ -141,3 +145,213 @@ async def test_a_question_that_makes_no_sense_is_refused_by_the_name_of_its_fiel
     answer = await api.get(f"/v1/clocks?{query}")
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["pointer"] == f"query:{query.partition('=')[0]}"
+
+
+SIDES = (
+    PACT.replace(
+        "sources: {", "sources: {fair: {kind: event_scan, ends: 2026-03-02T18:00 UTC, release: 60 per hour}, "
+    )
+    + """
+  customers-wait:
+    starts: received
+    first_touch_within: 1 business day
+"""
+)
+
+
+async def test_clocks_can_be_asked_for_by_whose_they_are_by_promise_and_by_how_they_came(
+    timer: Timer, api: httpx.AsyncClient
+) -> None:
+    version = await timer.apply_pact(SIDES)
+    scanned = facts(source="fair", source_kind="event_scan", intent="event_visit")
+    ana, fair = assigned(pact_version=version), assigned(pact_version=version, lead=scanned)
+    await timer.hear(ana, fair)
+
+    async def found(**params: str) -> set[tuple[str, str]]:
+        items = (await api.get("/v1/clocks", params=params)).json()["items"]
+        return {(clock["lead_id"], clock["policy"]) for clock in items}
+
+    own = (str(ana.lead_id), "first-touch")
+    waits, bulk = (str(ana.lead_id), "customers-wait"), (str(fair.lead_id), "customers-wait")
+    assert await found() == {own, waits, bulk}
+    assert await found(whose="owner") == await found(policy="first-touch") == {own}
+    assert await found(whose="customer") == {waits, bulk}
+    assert await found(whose="team") == await found(whose="owner", policy="customers-wait") == set()
+    assert await found(released_at_pace="true") == await found(state="waiting") == {bulk}
+    assert await found(released_at_pace="false", state="running") == {own, waits}
+    assert await found(policy="customers-wait", lead=str(ana.lead_id)) == {waits}
+
+
+async def test_pages_of_a_filter_hold_each_of_its_clocks_once_with_what_is_left(
+    timer: Timer, api: httpx.AsyncClient
+) -> None:
+    version = await timer.apply_pact(SIDES)
+    await timer.hear(*[assigned(pact_version=version) for _ in range(5)])
+    timer.clock.set(TUESDAY_MORNING + 30 * MINUTE)
+
+    seen: list[dict[str, Any]] = []
+    url = "/v1/clocks?state=running&whose=customer&limit=2"
+    while url:
+        page = await api.get(url)
+        seen += page.json()["items"]
+        url = page.links["next"]["url"] if "next" in page.links else ""
+
+    assert len(seen) == len({clock["id"] for clock in seen}) == 5
+    assert {(clock["whose"], clock["seconds_left"]) for clock in seen} == {("customer", 7.5 * 3600)}
+
+
+LUNCH = PACT.replace(
+    "  round:",
+    '  lunch: {timezone: Europe/Berlin, hours: {mon-fri: "09:00-12:00, 13:00-17:00"}}\n  round:',
+)
+
+
+async def _requests(api: httpx.AsyncClient, lead_id: object) -> list[dict[str, Any]]:
+    answer = await api.get("/v1/clocks/requests", params={"lead": str(lead_id)})
+    assert answer.status_code == 200
+    return list(answer.json()["items"])
+
+
+def _utc(day: int, time: str) -> datetime:
+    return datetime.fromisoformat(f"2026-03-{day:02}T{time}").replace(tzinfo=UTC)
+
+
+# Berlin is an hour ahead; its team has lunch from 12 to 13. The owner keeps 9 to 17 in UTC, without lunch.
+@pytest.mark.parametrize(
+    ("received_at", "qualified_at", "assigned_at", "touched_at", "customer", "team", "owner"),
+    [
+        # Over lunch: Tuesday 11:30, 12:30 and 12:45 in Berlin, until 13:30. Of the two hours one was lunch; the team was told in it.
+        (
+            _utc(3, "10:30"),
+            _utc(3, "11:30"),
+            _utc(3, "11:45"),
+            _utc(3, "12:30"),
+            (120, 60),
+            (60, 30),
+            (45, 45),
+        ),
+        # Over night: Tuesday 16:00, given at 20:00, until Wednesday 08:30 in Berlin, when nobody works yet.
+        (
+            _utc(3, "15:00"),
+            _utc(3, "15:00"),
+            _utc(3, "19:00"),
+            _utc(4, "07:30"),
+            (990, 60),
+            (990, 60),
+            (750, 0),
+        ),
+        # Over the weekend: Friday 11:30, 12:30 and 16:30 in Berlin, until Monday 10:15.
+        (
+            _utc(6, "10:30"),
+            _utc(6, "11:30"),
+            _utc(6, "15:30"),
+            _utc(9, "09:15"),
+            (4245, 30 + 240 + 75),
+            (4185, 240 + 75),
+            (3945, 90 + 15),
+        ),
+    ],
+    ids=["lunch", "night", "weekend"],
+)
+async def test_a_request_is_measured_from_three_sides_in_wall_time_and_in_business_time(
+    timer: Timer,
+    api: httpx.AsyncClient,
+    received_at: datetime,
+    qualified_at: datetime,
+    assigned_at: datetime,
+    touched_at: datetime,
+    customer: tuple[int, int],
+    team: tuple[int, int],
+    owner: tuple[int, int],
+) -> None:
+    version = await timer.apply_pact(LUNCH)
+    lead = assigned(
+        assigned_at,
+        lead=facts(received_at=received_at, qualified_at=qualified_at),
+        pact_version=version,
+        pool_calendar="lunch",
+        rep_calendar="utc",
+        rep_timezone="Europe/Berlin",
+    )
+    await timer.hear(lead, accepted(lead, assigned_at + SECOND), contacted(lead, touched_at))
+
+    (request,) = await _requests(api, lead.lead_id)
+    waits = request["waits"]
+    assert (waits["touched_at"], waits["touched_by"]) == (f"{touched_at:%Y-%m-%dT%H:%M:%SZ}", "ana")
+    measured = {
+        side: (waits[f"{side}_seconds"] / 60, waits[f"{side}_business_seconds"] / 60)
+        for side in ("customer", "team", "owner")
+    }
+    assert measured == {"customer": customer, "team": team, "owner": owner}
+
+
+async def test_the_owner_is_measured_from_when_the_one_who_called_was_given_the_lead(
+    timer: Timer, api: httpx.AsyncClient
+) -> None:
+    first = assigned()
+    second = reassigned(TUESDAY_MORNING + HOUR, first)
+    await timer.hear(first, second)
+    assert [request["waits"] for request in await _requests(api, first.lead_id)] == [None]
+
+    await timer.hear(contacted(second, TUESDAY_MORNING + 90 * MINUTE))
+    ((waits),) = [request["waits"] for request in await _requests(api, first.lead_id)]
+    assert (waits["touched_by"], waits["owner_seconds"], waits["customer_seconds"]) == ("ben", 1800, 5400)
+
+
+async def test_each_time_that_somebody_asks_is_a_request_and_the_latest_comes_first(
+    timer: Timer, api: httpx.AsyncClient
+) -> None:
+    first = assigned()
+    await timer.hear(first, contacted(first, TUESDAY_MORNING + MINUTE))
+    again = facts(first.lead_id, received_at=TUESDAY_MORNING + 2 * HOUR)
+    await timer.hear(assigned(TUESDAY_MORNING + 2 * HOUR, lead=again))
+
+    later, earlier = await _requests(api, first.lead_id)
+    assert (later["received_at"], later["waits"]) == ("2026-03-03T11:00:00Z", None)
+    assert earlier["waits"]["customer_seconds"] == 60
+    assert await _requests(api, new_id()) == []
+    assert (await api.get("/v1/clocks/requests")).status_code == 422
+
+
+async def test_what_another_version_would_change_is_listed_and_done_page_by_page(
+    timer: Timer, api: httpx.AsyncClient
+) -> None:
+    await timer.hear(*[assigned(rep_timezone="Europe/London") for _ in range(3)])
+    version = await timer.apply_pact(PACT.replace("2 business hours", "4 business hours"))
+    asked = {"pact_version": version, "limit": 2}
+
+    first = (await api.get("/v1/clocks/recompute", params=asked)).json()
+    last = (await api.get("/v1/clocks/recompute", params={**asked, "after": first["next"]})).json()
+    moves = first["items"] + last["items"]
+    assert [move["later_by_seconds"] for move in moves] == [7200] * 3
+    assert {(move["state"], move["whose"], move["timezone"]) for move in moves} == {
+        ("running", "owner", "UTC")
+    }
+    assert last["next"] is None
+
+    done = (await api.post("/v1/clocks/recompute", json=asked)).json()
+    assert done["items"] == first["items"]
+    after = {**asked, "after": done["next"]}
+    assert (await api.post("/v1/clocks/recompute", json=after)).json()["items"] == last["items"]
+    assert (await api.get("/v1/clocks/recompute", params=asked)).json() == {"items": [], "next": None}
+
+    clock = (await api.get(f"/v1/clocks/{moves[0]['clock_id']}")).json()
+    assert clock["second_timezone"] == "Europe/London"
+    assert clock["moves"] == [
+        {
+            "moved_at": "2026-03-03T09:00:00Z",
+            "moved_by": "test",
+            "pact_version_before": 1,
+            "pact_version": version,
+            "target_before": "2 business hours",
+            "target": "4 business hours",
+            "due_before": "2026-03-03T11:00:00Z",
+            "due_at": "2026-03-03T13:00:00Z",
+        }
+    ]
+
+
+async def test_a_version_that_was_never_applied_moves_nothing(api: httpx.AsyncClient) -> None:
+    asked = {"pact_version": 9}
+    assert (await api.get("/v1/clocks/recompute", params=asked)).status_code == 404
+    assert (await api.post("/v1/clocks/recompute", json=asked)).status_code == 404

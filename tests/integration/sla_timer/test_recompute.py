@@ -161,7 +161,8 @@ async def test_a_version_that_changes_no_due_time_moves_in_silence(timer: Timer)
 
 async def test_a_new_holiday_moves_the_clocks_that_run_over_it_and_no_others(timer: Timer) -> None:
     evening = TUESDAY_MORNING + 7 * HOUR  # one hour before closing time
-    await timer.hear(assigned(), assigned(evening))
+    await timer.hear(assigned())
+    await timer.hear(assigned(evening))
     holiday = 'hours: {mon-fri: "09:00-17:00"}, exceptions: {2026-03-04: closed}}'
     version = await timer.apply_pact(PACT.replace('hours: {mon-fri: "09:00-17:00"}}', holiday, 1))
 
