@@ -177,6 +177,10 @@ def _clocks() -> None:
     op.create_index(
         "ix_sla_clock_next", "sla_clock", ["next_at"], postgresql_where=sa.text("next_at IS NOT NULL")
     )
+    for name, column in (("ix_sla_clock_open", "id"), ("ix_sla_clock_open_rep", "rep_id")):
+        op.create_index(
+            name, "sla_clock", [column], postgresql_where=sa.text("state IN ('waiting', 'running', 'paused')")
+        )
 
 
 def downgrade() -> None:

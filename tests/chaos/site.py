@@ -51,6 +51,10 @@ sla:
     first_touch_within: 3 seconds
     warn_at: [50%]
     on_breach: {reassign: {at_most: 2}, then: {escalate: boss@acme.example}}
+  customer:
+    starts: received
+    first_touch_within: 5 seconds
+    warn_at: [1 second left]
 """
 REPS = ("ana", "ben", "cem", "dora", "emil")
 SERVICES = ("ingest", "router", "sla-timer")

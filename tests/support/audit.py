@@ -117,7 +117,10 @@ _BALANCE = text(
 
 
 def _announced_once(thing: str, rows: str, types: str, field: str) -> Iterator[Rule]:
-    """Each of ``rows`` (id, time) is announced as one of ``types``, once; and nothing is announced that is not there."""
+    """Each of ``rows`` (id, time) is announced as one of ``types``, once; and nothing is announced that is not there.
+
+    Announcements without ``field`` are about something else: the clocks of the team and of the customer have no assignment.
+    """
     counted = f"""
         SELECT x.id, x.at FROM ({rows}) AS x(id, at)
         LEFT JOIN said s ON s.type = ANY(string_to_array('{types}', ' ')) AND s.data ->> '{field}' = x.id::text
@@ -130,7 +133,7 @@ def _announced_once(thing: str, rows: str, types: str, field: str) -> Iterator[R
         f"{thing} was announced and is not there",
         f"""
         SELECT s.data ->> '{field}', s.logged_at FROM said s
-        WHERE s.type = ANY(string_to_array('{types}', ' '))
+        WHERE s.type = ANY(string_to_array('{types}', ' ')) AND s.data ->> '{field}' IS NOT NULL
           AND NOT EXISTS (SELECT FROM ({rows}) AS x(id, at) WHERE x.id::text = s.data ->> '{field}')
         """,
     )

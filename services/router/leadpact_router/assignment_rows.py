@@ -14,8 +14,12 @@ from leadpact_router.lead import Lead
 
 _OWNERS = text(
     """
-    SELECT lead_id, id, rep_id, hop, accepted_at, contacted_at, contact_channel, ended_as FROM assignment
-    WHERE lead_id = ANY(CAST(:leads AS uuid[])) ORDER BY lead_id, assigned_at, hop
+    SELECT a.lead_id, a.id, a.rep_id, a.hop, a.accepted_at, a.contacted_at, a.contact_channel, a.ended_as, w.tried_at
+    FROM assignment a LEFT JOIN LATERAL (
+        SELECT min(occurred_at) AS tried_at FROM work_report
+        WHERE lead_id = a.lead_id AND assignment_id = a.id AND (kind = 'meeting_booked'
+            OR (kind = 'attempted' AND NOT coalesce(CAST(details ->> 'automatic' AS boolean), false)))) w ON true
+    WHERE a.lead_id = ANY(CAST(:leads AS uuid[])) ORDER BY a.lead_id, a.assigned_at, a.hop
     """
 )
 _END = text(
@@ -37,6 +41,8 @@ class Owner:
     contacted_at: datetime | None = None
     contact_channel: str | None = None
     ended_as: str | None = None
+    tried_at: datetime | None = None
+    """When they first tried to reach the person, or agreed on a meeting."""
 
     @property
     def has_reached(self) -> bool:
@@ -46,7 +52,8 @@ class Owner:
     @property
     def first_touch_at(self) -> datetime | None:
         """When they first did something for it."""
-        return min((at for at in (self.accepted_at, self.contacted_at) if at is not None), default=None)
+        touches = (self.accepted_at, self.contacted_at, self.tried_at)
+        return min((at for at in touches if at is not None), default=None)
 
     @property
     def is_touched(self) -> bool:
@@ -74,6 +81,7 @@ async def owners_of(tx: Transaction, leads: Collection[Lead]) -> dict[UUID, tupl
             row.contacted_at,
             row.contact_channel,
             row.ended_as,
+            row.tried_at,
         )
         owners[row.lead_id] = (*earlier, owner)
     return owners

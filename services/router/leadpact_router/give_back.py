@@ -5,7 +5,7 @@ rep, with what they had done carried over: who has reached the person need not d
 
 It stays where it is
 
-* if somebody has touched it since: the present owner accepted it or reached the person. It is theirs by now;
+* if somebody has touched it since: the present owner accepted it, tried to reach the person, or did. It is theirs by now;
 * if the rep whose clock it is did nothing by then. A contact also keeps the promises of those who had the lead after it was made, and
   says of each that it was kept; only the one who made it gets the lead;
 * if the lead was rejected or closed, or begun anew by another request;

@@ -30,9 +30,11 @@ async def arm(tx: Transaction, received: Sequence[Received], book: PactBook, now
     """Apply a batch of `LeadAssigned`, `LeadReassigned` and `LeadHeld`, each under the pact version that the router decided with."""
     events: list[GivenNews] = [one.event for one in received]  # type: ignore[misc]  # the consumer hands over events of these classes
     versions = {event.pact_version for event in events}
+    pacts = {version: (await book.at(tx, version)).pact for version in versions}
+    # Reps before clocks, as whoever changes absences locks them.
+    away = await _absences(tx, pacts, events)
     file = await LeadFile.read(tx, book, (event.lead_id for event in events), now, versions)
     await _note_requests(tx, file, events)
-    away = await _absences(tx, file, events)
     for event, one in zip(events, received, strict=True):
         owner = None
         if isinstance(event, LeadAssigned):
@@ -88,14 +90,14 @@ def _pool_calendar(event: GivenNews, pact: Pact) -> str:
 
 
 async def _absences(
-    tx: Transaction, file: LeadFile, events: Sequence[GivenNews]
+    tx: Transaction, pacts: Mapping[int, Pact], events: Sequence[GivenNews]
 ) -> Mapping[str, tuple[Away, ...]]:
     """When the owners are away, if any promise minds it."""
     news = [
         Announced(event.rep_id, event.rep_away, event.occurred_at)
         for event in events
         if isinstance(event, LeadAssigned)
-        and any(promise.owner_away != "run" for promise in file.pact(event.pact_version).sla.values())
+        and any(promise.owner_away != "run" for promise in pacts[event.pact_version].sla.values())
     ]
     return await learn(tx, news)
 

@@ -15,14 +15,14 @@ from leadpact_sla_timer import announce
 from leadpact_sla_timer.absences import Announced, learn
 from leadpact_sla_timer.clock_rows import update_clocks
 from leadpact_sla_timer.schedule import with_absences
-from leadpact_sla_timer.sla_clock import OPEN_STATES, SlaClock
-from leadpact_sla_timer.tables import sla_clock
+from leadpact_sla_timer.sla_clock import SlaClock
+from leadpact_sla_timer.tables import IS_OPEN, sla_clock
 
 _CLOCKS = (
     select(sla_clock)
     .where(
         sla_clock.c.rep_id == any_(bindparam("reps", type_=ARRAY(Text))),
-        sla_clock.c.state.in_([state.value for state in OPEN_STATES]),
+        IS_OPEN,
     )
     .order_by(sla_clock.c.id)
     .with_for_update()
@@ -39,7 +39,7 @@ async def mind_absences(tx: Transaction, received: Sequence[Received], book: Pac
         clock = SlaClock.from_row(row)
         pact = (await book.at(tx, clock.pact_version)).pact
         assert clock.rep_id is not None
-        after = with_absences(clock, away[clock.rep_id], pact, now)
+        after = with_absences(clock, away[clock.rep_id], pact, max(now, clock.started_at))
         if after != clock:
             moved.append(after)
             if event := announce.change(clock, after, now, pact):

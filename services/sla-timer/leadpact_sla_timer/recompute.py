@@ -38,13 +38,20 @@ from leadpact_sla_timer.opening import WHOSE, under
 from leadpact_sla_timer.record import Assignment, Known, Request, cut, known_to_all, known_to_owner
 from leadpact_sla_timer.request_rows import assignment_of, request_of_row
 from leadpact_sla_timer.schedule import OWNER_AWAY, with_absences, with_lead_paused
-from leadpact_sla_timer.sla_clock import OPEN_STATES, SlaClock, next_moment
-from leadpact_sla_timer.tables import sla_assignment, sla_clock, sla_clock_move, sla_rep, sla_request
+from leadpact_sla_timer.sla_clock import SlaClock, next_moment
+from leadpact_sla_timer.tables import (
+    IS_OPEN,
+    sla_assignment,
+    sla_clock,
+    sla_clock_move,
+    sla_rep,
+    sla_request,
+)
 
 _PAGE = (
     select(sla_clock)
     .where(
-        sla_clock.c.state.in_(sorted(OPEN_STATES)),
+        IS_OPEN,
         sla_clock.c.pact_version != bindparam("version"),
         sla_clock.c.id > bindparam("after"),
     )

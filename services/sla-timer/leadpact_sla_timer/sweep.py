@@ -59,6 +59,9 @@ _NEXT = select(func.min(sla_clock.c.next_at))
 OVERDUE = timedelta(minutes=1)
 """Who is later than this was held up by an outage."""
 
+# After a fault: clocks may have come due meanwhile, and each look costs a connection.
+_LOOK_AGAIN_SECONDS = 1.0
+
 # Due and still there: another sweeper holds it, and will be done with it in a moment.
 _HELD_BY_ANOTHER_SECONDS = 0.02
 
@@ -138,7 +141,7 @@ class Sweeper:
             except Transient as error:
                 failures += 1
                 log.warning("sla_timer.sweep_waits", failures=failures, reason=str(error))
-                await wait_for(stop, backoff_seconds(failures))
+                await wait_for(stop, backoff_seconds(failures, at_most=_LOOK_AGAIN_SECONDS))
                 continue
             if overdue := swept.overdue(self._clock.now()):
                 await self._let_others_follow(stop, overdue)

@@ -377,6 +377,23 @@ async def test_a_lead_that_is_called_before_its_turn_is_met_and_never_starts(tim
     assert len(await timer.said(SlaStarted)) == 1
 
 
+async def test_an_absence_before_its_turn_takes_no_lead_away(timer: Timer) -> None:
+    acts = "{reassign: {at_most: 3}, then: {escalate: boss}}"
+    version = await promise(
+        timer,
+        source=SCANS.replace("60 per hour", "1 per hour"),
+        touch=f"first_touch_within: 2 business hours, calendar: utc, owner_away: reassign, on_breach: {acts}",
+    )
+    scan = {"source": "fair", "source_kind": "event_scan"}
+    await timer.hear(given(version, facts=scan), given(version, facts=scan), given(version, facts=scan))
+    await timer.hear(absences("ana", START + MINUTE, (START + 10 * MINUTE, START + 20 * MINUTE)))
+    timer.clock.set(START + 2 * HOUR + MINUTE)
+    await timer.sweep()
+    # The first was running when she left; the others began at ten and eleven, when she was back.
+    assert [event.occurred_at for event in await timer.said(SlaOwnerLeft)] == [START + 10 * MINUTE]
+    assert Counter(clock.state.value for clock in await timer.clocks()) == {"cancelled": 1, "running": 2}
+
+
 async def test_whoever_comes_when_the_queue_is_empty_has_the_next_turn_at_once(timer: Timer) -> None:
     version = await promise(timer, source=SCANS, touch="first_touch_within: 2 business hours, calendar: utc")
     scan = {"source": "fair", "source_kind": "event_scan"}

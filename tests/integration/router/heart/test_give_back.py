@@ -14,7 +14,7 @@ from leadpact.events import LeadAssigned, LeadReassigned, SlaBreached, SlaMet
 from leadpact.ids import new_id
 from leadpact_router.give_back import give_back
 from leadpact_router.roster import add_absence
-from leadpact_router.work import accept, contact, reject
+from leadpact_router.work import accept, attempt, contact, reject
 from tests.support.announced import announced_messages
 from tests.support.fake_clock import TUESDAY_MORNING
 from tests.support.routing import REPS, Router, captured
@@ -121,7 +121,7 @@ async def test_what_was_only_accepted_returns_as_accepted_and_waits_on_the_desk(
     assert await router.miscounts() == []
 
 
-@pytest.mark.parametrize("by", ["contact", "acceptance", "rejection"])
+@pytest.mark.parametrize("by", ["contact", "acceptance", "attempt", "rejection"])
 async def test_a_lead_that_somebody_has_touched_since_stays(router: Router, by: str) -> None:
     breach = await missed_by_ana(router)
     bens, now = await present(router), router.clock.now()
@@ -130,12 +130,43 @@ async def test_a_lead_that_somebody_has_touched_since_stays(router: Router, by: 
             await contact(tx, bens, channel="call", occurred_at=now, now=now)
         elif by == "acceptance":
             await accept(tx, bens, occurred_at=now, now=now)
+        elif by == "attempt":
+            await attempt(tx, bens, channel="call", automatic=False, occurred_at=now, now=now)
         else:
             applied = await router.book.current(tx)
             await reject(tx, bens, reason="not_now", note=None, occurred_at=now, now=now, applied=applied)
     await report_call(router, breach.assignment_id)
     await router.hear(kept(breach))
     assert [one.rep_id for one in await router.said(LeadReassigned)] == ["ben"]
+
+
+async def test_an_automatic_message_is_no_touch(router: Router) -> None:
+    breach = await missed_by_ana(router)
+    bens, now = await present(router), router.clock.now()
+    async with router.uow.transaction() as tx:
+        await attempt(tx, bens, channel="email", automatic=True, occurred_at=now, now=now)
+    await report_call(router, breach.assignment_id)
+    await router.hear(kept(breach))
+    assert [one.rep_id for one in await router.said(LeadReassigned)] == ["ben", "ana"]
+
+
+async def test_who_tried_often_enough_in_time_gets_it_back_without_having_reached_anybody(
+    router: Router,
+) -> None:
+    breach = await missed_by_ana(router)
+    assert breach.assignment_id is not None
+    async with router.uow.transaction() as tx:
+        await attempt(
+            tx,
+            breach.assignment_id,
+            channel="call",
+            automatic=False,
+            occurred_at=CALLED_AT,
+            now=router.clock.now(),
+        )
+    await router.hear(kept(breach))
+    assert [one.rep_id for one in await router.said(LeadReassigned)] == ["ben", "ana"]
+    assert await router.miscounts() == []
 
 
 @pytest.mark.parametrize("changes", [{"give_back": False}, {"was_breached": False}])
