@@ -106,13 +106,18 @@ class SlaPaused(ClockEvent):
 
 
 class SlaMoved(ClockEvent):
-    """A running clock has another ``due_at``: it goes on after a pause, its owner is away, or it was moved to another pact."""
+    """An open clock has another ``due_at``: it goes on after a pause, its owner is away, or it was moved to another pact.
+
+    It runs, unless ``is_paused``: then ``due_at`` is what it would be if it went on at once.
+    """
 
     TYPE: ClassVar[str] = "leadpact.sla.moved.v1"
 
     due_before: AwareDatetime
     because: str
+    target: str  # the words of the pact that it runs under now
     pact_version: int
+    is_paused: bool = False
 
 
 class SlaOwnerLeft(ClockEvent):

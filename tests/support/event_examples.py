@@ -204,7 +204,13 @@ _ALL: tuple[Event, ...] = (
     SlaCancelled.model_validate({**_OF_CLOCK, "reason": "lead rejected"}),
     SlaPaused.model_validate({**_OF_CLOCK, "because": "waiting_for_customer"}),
     SlaMoved.model_validate(
-        {**_OF_CLOCK, "due_before": AT + timedelta(hours=1), "because": "pact version 13", "pact_version": 13}
+        {
+            **_OF_CLOCK,
+            "due_before": AT + timedelta(hours=1),
+            "because": "pact version 13",
+            "target": "3 business hours",
+            "pact_version": 13,
+        }
     ),
     SlaOwnerLeft.model_validate(
         {

@@ -60,12 +60,16 @@ async def show_paused(tx: Transaction, batch: Sequence[News[SlaPaused]]) -> None
 
 
 async def show_moved(tx: Transaction, batch: Sequence[News[SlaMoved]]) -> None:
-    """The clocks run on, with another time at which they are due. Who was warned has been."""
-    rows = [_row(one.event, "running") for one in batch]
+    """The clocks are due at another time; they run, or stand still as before. Who was warned has been."""
+    rows = [
+        _row(one.event, "paused" if one.event.is_paused else "running", target=one.event.target)
+        for one in batch
+    ]
     await _show(
         tx,
         rows,
-        "due_at = excluded.due_at, state = CASE WHEN clock_view.warned_at IS NULL THEN 'running' ELSE 'warned' END",
+        "due_at = excluded.due_at, target = excluded.target, state = CASE"
+        " WHEN excluded.state = 'running' AND clock_view.warned_at IS NOT NULL THEN 'warned' ELSE excluded.state END",
     )
 
 

@@ -134,7 +134,9 @@ def _moved(before: SlaClock, after: SlaClock, now: datetime, because: str) -> Sl
         occurred_at=now,
         due_before=before.due_at,
         because=because,
+        target=after.target,
         pact_version=after.pact_version,
+        is_paused=after.state is ClockState.PAUSED,
     )
 
 

@@ -97,6 +97,16 @@ async def test_a_clock_pauses_and_goes_on_with_another_due_time(router: Router) 
     assert (await _state(router))[:2] == ("warned", last)
 
 
+async def test_a_clock_that_is_moved_while_it_stands_still_stands_still(router: Router) -> None:
+    clock, later = _clock(), DUE_AT + timedelta(days=1)
+    await router.hear(_started(clock))
+    await router.hear(SlaPaused(**clock, occurred_at=TUESDAY_MORNING, because="waiting_for_customer"))
+    await router.hear(_moved(clock | {"due_at": later}, target="1 business day", is_paused=True))
+    assert await router.rows("SELECT state, due_at, target FROM clock_view") == [
+        ("paused", later, "1 business day")
+    ]
+
+
 @pytest.mark.parametrize("whose", ["team", "customer"])
 async def test_a_clock_that_is_nobodys_in_particular_goes_through_all_its_states(
     router: Router, whose: str
@@ -172,9 +182,15 @@ def _started(clock: dict[str, Any]) -> SlaStarted:
     )
 
 
-def _moved(clock: dict[str, Any]) -> SlaMoved:
+def _moved(clock: dict[str, Any], *, target: str = "2 business hours", is_paused: bool = False) -> SlaMoved:
     return SlaMoved(
-        **clock, occurred_at=TUESDAY_MORNING, due_before=DUE_AT, because="lead resumed", pact_version=1
+        **clock,
+        occurred_at=TUESDAY_MORNING,
+        due_before=DUE_AT,
+        because="lead resumed",
+        target=target,
+        pact_version=1,
+        is_paused=is_paused,
     )
 
 
