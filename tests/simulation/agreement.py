@@ -1,0 +1,245 @@
+"""The pact that the simulation lives under, and a second opinion on its hours.
+
+A pact is drawn as plain values and written out as YAML for the product. The same values answer, by `SecondStepper` and by counting, when a
+promise is due: nothing of the product's calendar is asked. Whatever happens in the simulation happens on a grid of five minutes, on
+which every edge of every shift and zone falls, so counting whole grid steps is exact.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+
+from leadpact.pact.model import Pact
+from leadpact.pact.read import parse_pact
+from leadpact_router.roster import AccountEntry, RepEntry
+from tests.support.second_stepper import SecondStepper, Shift
+
+GRID = timedelta(minutes=5)
+HOUR = 3600
+
+# Each is the morning from which two or three weeks are lived through.
+BEGINNINGS = (
+    datetime(2026, 3, 2, 7, 0, tzinfo=UTC),  # America's clocks go forward on the 8th
+    datetime(2026, 3, 25, 7, 0, tzinfo=UTC),  # Europe's on the 29th; Easter from the 3rd to the 6th of April
+    datetime(2026, 10, 19, 7, 0, tzinfo=UTC),  # Europe's go back on the 25th, America's on the 1st of November
+    datetime(2026, 6, 1, 7, 0, tzinfo=UTC),  # nothing
+)
+
+REPS = (
+    RepEntry("ana", "Ana", "ana@acme.example", "Europe/Berlin"),
+    RepEntry("ben", "Ben", "ben@acme.example", "Europe/London"),
+    RepEntry("cem", "Cem", "cem@acme.example", "Europe/Berlin", calendar="night"),
+    RepEntry("dora", "Dora", "dora@acme.example", "America/New_York", calendar="new-york"),
+    RepEntry("eva", "Eva", "eva@acme.example", "America/Los_Angeles"),
+)
+ACCOUNTS = (AccountEntry("Globex", "globex.example", owner="ben"),)
+
+_GERMAN_HOLIDAYS = frozenset(
+    date(2026, month, day)
+    for month, day in ((4, 3), (4, 6), (5, 1), (5, 14), (5, 25), (10, 3), (12, 25), (12, 26))
+)
+
+
+@dataclass(frozen=True)
+class Hours:
+    """A calendar of the pact, as one reads it off the door."""
+
+    timezone: str
+    written: str
+    """What the pact says under `hours`."""
+    weekly: Mapping[int, Sequence[Shift]]
+    holidays: frozenset[date] = frozenset()
+    is_german: bool = False
+    closed: frozenset[date] = frozenset()
+
+    def yaml(self) -> str:
+        parts = [f"timezone: {self.timezone}", f"hours: {self.written}"]
+        if self.is_german:
+            parts.append("holidays: {country: DE}")
+        if self.closed:
+            parts.append(f"closed: [{', '.join(day.isoformat() for day in sorted(self.closed))}]")
+        return "{" + ", ".join(parts) + "}"
+
+    def due(self, start: datetime, target: timedelta, timezone: str) -> datetime:
+        """When ``target`` of open time has passed since ``start``, counted grid step by grid step."""
+        left = target // GRID
+        day = start.replace(hour=0, minute=0)
+        while True:
+            for at in self._open_steps(day.date(), timezone):
+                if at < start:
+                    continue
+                left -= 1
+                if not left:
+                    return at + GRID
+            day += timedelta(days=1)
+
+    def _open_steps(self, day: date, timezone: str) -> tuple[datetime, ...]:
+        """The steps of a UTC day in which the door is open. What cannot matter on that day is left out, to ask once for many pacts."""
+        near = {day + timedelta(days=days) for days in (-2, -1, 0, 1, 2)}
+        shut = (self.holidays | self.closed) & near
+        return _open_steps(day, timezone, tuple(sorted(self.weekly.items())), frozenset(shut))  # type: ignore[arg-type]  # tuples all the way down
+
+
+@cache
+def _open_steps(
+    day: date, timezone: str, weekly: tuple[tuple[int, tuple[Shift, ...]], ...], shut: frozenset[date]
+) -> tuple[datetime, ...]:
+    stepper = SecondStepper(timezone, dict(weekly), holidays=shut)
+    midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    steps = (midnight + GRID * number for number in range(timedelta(days=1) // GRID))
+    return tuple(at for at in steps if stepper.is_open(at))
+
+
+_WORKDAY = ((9 * HOUR, 12 * HOUR + 1800), (13 * HOUR + 1800, 17 * HOUR))
+_HOURS: Mapping[str, Hours] = {
+    "berlin": Hours(
+        "Europe/Berlin",
+        '{mon-fri: "09:00-12:30 13:30-17:00"}',
+        dict.fromkeys(range(5), _WORKDAY),
+        holidays=_GERMAN_HOLIDAYS,
+        is_german=True,
+    ),
+    "new-york": Hours(
+        "America/New_York",
+        '{mon-thu: "09:00-17:00", fri: "09:00-15:00"}',
+        {**dict.fromkeys(range(4), ((9 * HOUR, 17 * HOUR),)), 4: ((9 * HOUR, 15 * HOUR),)},
+    ),
+    # Open at the very hours that a change of the clocks takes or gives.
+    "night": Hours(
+        "Europe/Berlin", '{every day: "22:00-06:00"}', dict.fromkeys(range(7), ((22 * HOUR, 30 * HOUR),))
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Promise:
+    """A line of the pact's section `sla`."""
+
+    name: str
+    target: timedelta
+    counts_open_time: bool
+    calendar: str
+    """`rep`, `pool` or a calendar's name."""
+    stops: tuple[str, ...]
+    at_most: int | None
+
+    def yaml(self) -> str:
+        minutes = self.target // timedelta(minutes=1)
+        amount = f"{minutes // 60} business hours" if self.counts_open_time else f"{minutes} minutes"
+        lines = [
+            f"  {self.name}:",
+            "    applies: {intent: demo_request}",
+            f"    first_touch_within: {amount}",
+            f"    calendar: {self.calendar}",
+            f"    stops: [{', '.join(self.stops)}]",
+            "    warn_at: [50%, 75%]",
+        ]
+        if self.at_most is not None:
+            lines.append(
+                f"    on_breach: {{reassign: {{at_most: {self.at_most}}}, then: {{escalate: boss@acme.example}}}}"
+            )
+        return "\n".join(lines)
+
+
+_ROUTING = """
+sources:
+  website-demo: {kind: form, intent: demo_request}
+  whitepaper: {kind: form, intent: content_download}
+scoring:
+  engagement: {half_life: 14 days, cap: 50, points: {pricing_page: 8, webinar: {points: 15, once: true}, content_download: 5}}
+qualification:
+  mql: {any: [{intent: demo_request}, {score: ">= 20"}], needs: [email]}
+routing:
+  pools:
+    dach: {members: [ana, ben, {rep: cem, weight: 0.5}], calendar: berlin, open_limit: 4, when_nobody: {widen: rest}}
+    rest: {members: [dora, eva], calendar: new-york, daily_limit: 4}
+  rules:
+    - {name: account owner first, when: {account.owner: present}, to: account.owner}
+    - {name: DACH, when: {country: [DE, AT, CH]}, to: dach}
+  fallback: rest
+rejection_reasons:
+  bad_data: {outcome: disqualify, note: required}
+  not_now: {outcome: recycle}
+  no_budget: {outcome: nurture}
+"""
+POOL_HOURS = {"dach": "berlin", "rest": "new-york"}
+REJECTION_REASONS = ("bad_data", "not_now", "no_budget")
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """One version of the pact."""
+
+    promises: tuple[Promise, ...]
+    hours: Mapping[str, Hours] = field(default_factory=lambda: dict(_HOURS))
+
+    def yaml(self) -> str:
+        calendars = "\n".join(f"  {name}: {hours.yaml()}" for name, hours in self.hours.items())
+        promises = "\n".join(promise.yaml() for promise in self.promises)
+        return f"pact: A pact for many weeks\ncalendars:\n{calendars}\n{_ROUTING}sla:\n{promises}\n"
+
+    def parsed(self) -> Pact:
+        """As the product reads it."""
+        return parsed(self.yaml())
+
+    def due(self, name: str, start: datetime, rep: RepEntry, pool: str | None) -> datetime:
+        """When the promise ``name`` is due for an assignment of ``start``. A lead from no pool counts by `dach` or `rest`: see ``pool``."""
+        promise = next(one for one in self.promises if one.name == name)
+        if not promise.counts_open_time:
+            return start + promise.target
+        calendar, timezone = self._hours_of(promise, rep, pool)
+        return self.hours[calendar].due(start, promise.target, timezone)
+
+    def _hours_of(self, promise: Promise, rep: RepEntry, pool: str | None) -> tuple[str, str]:
+        """The pool's door or the rep's own; a rep without one keeps the pool's hours at home."""
+        of_pool = POOL_HOURS.get(pool or "")
+        if promise.calendar == "pool" and of_pool:
+            return of_pool, self.hours[of_pool].timezone
+        if promise.calendar in self.hours:
+            return promise.calendar, self.hours[promise.calendar].timezone
+        if rep.calendar:
+            return rep.calendar, self.hours[rep.calendar].timezone
+        return of_pool or next(iter(self.hours)), rep.timezone
+
+
+@cache
+def parsed(text: str, name: str = "pact") -> Pact:
+    """The product's reading of a pact, which is pure and slow, once for each text. It stands in for the product's everywhere."""
+    return parse_pact(text, name=name)
+
+
+def first_agreement(chance: random.Random) -> Agreement:
+    """What is in force when a seed begins."""
+    first_touch = Promise(
+        "first-touch",
+        timedelta(hours=chance.choice((1, 2, 4))),
+        counts_open_time=True,
+        calendar=chance.choice(("pool", "rep", "rep", "new-york")),
+        stops=("contacted",),
+        at_most=chance.choice((1, 2, 3)),
+    )
+    acceptance = Promise(
+        "acceptance",
+        timedelta(minutes=chance.choice((30, 60))),
+        counts_open_time=False,
+        calendar="pool",
+        stops=("accepted", "contacted"),
+        at_most=chance.choice((None, None, 1)),
+    )
+    return Agreement((first_touch, acceptance) if chance.random() < 0.5 else (first_touch,))
+
+
+def amended(agreement: Agreement, around: datetime, chance: random.Random) -> Agreement:
+    """The next version: another day off in the days ahead, or another target."""
+    if chance.random() < 0.3:
+        first, *others = agreement.promises
+        target = chance.choice([hours for hours in (1, 2, 3, 4) if timedelta(hours=hours) != first.target])
+        return replace(agreement, promises=(replace(first, target=timedelta(hours=target)), *others))
+    name = chance.choice(list(agreement.hours))
+    hours = agreement.hours[name]
+    day = around.date() + timedelta(days=chance.randrange(0, 5))
+    return replace(agreement, hours={**agreement.hours, name: replace(hours, closed=hours.closed ^ {day})})

@@ -1,0 +1,149 @@
+"""Say what may go wrong: the list of faults. One more is one function and one line in `FAULTS`.
+
+A fault is given the step that comes next and sees it through: it lets it run, or begin and not end. What it returns stands in the trace. Everything
+is drawn from the seed.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from typing import Any
+
+from leadpact.events.base import Message
+from leadpact.storage.outbox import announce_again
+from tests.simulation.agreement import GRID
+from tests.simulation.commit_points import At, Does, Point, Script
+from tests.simulation.stage import perform, perform_beside
+from tests.simulation.steps import Step, draw_step
+from tests.simulation.world import GROUPS, World
+
+Fault = Callable[[World, Step, random.Random], Awaitable[str]]
+
+_ANY_MESSAGE = """
+    SELECT event_id, type, source, topic, key, occurred_at, causation_id, CAST(data AS text) AS data
+    FROM outbox ORDER BY id OFFSET $1 LIMIT 1
+"""
+_TO_THE_BEGINNING = "UPDATE log_cursor SET xid = '0'::xid8, id = 0 WHERE consumer = $1"
+_TO_A_PLACE = """
+    UPDATE log_cursor c SET xid = p.xid, id = p.id
+    FROM (
+        SELECT DISTINCT ON (topic, shard) topic, shard, xid, id FROM outbox WHERE id <= $2
+        ORDER BY topic, shard, xid DESC, id DESC
+    ) p
+    WHERE c.consumer = $1 AND c.topic = p.topic AND c.shard = p.shard AND (c.xid, c.id) > (p.xid, p.id)
+"""
+
+
+def _somewhere(chance: random.Random) -> Point:
+    """A point in a step's transactions: more often at the end of one, where most is at stake."""
+    return chance.choice((At.COMMIT, At.COMMIT, At.AFTER, At.AFTER, chance.randrange(1, 14)))
+
+
+async def crash(world: World, step: Step, chance: random.Random) -> str:
+    """The process dies at some point of the step, and is started again."""
+    script = Script(Does.CRASH, _somewhere(chance))
+    said = await perform(world, step, script)
+    if script.happened and step.by:
+        await world.restart(step.by)
+    return f"at {script.at}: {said}"
+
+
+async def lost_connection(world: World, step: Step, chance: random.Random) -> str:
+    """The database is gone at some point, and back at once. After the commit: it worked, and nobody heard."""
+    script = Script(Does.BREAK, _somewhere(chance))
+    return f"at {script.at}: {await perform(world, step, script)}"
+
+
+async def race(world: World, step: Step, chance: random.Random) -> str:
+    """The step stops in the middle of its transaction while up to three others run, each to its end or until it has to wait.
+
+    Half of the time the first of them is the same thing, done by the other instance.
+    """
+    script = Script(Does.PAUSE, chance.choice((At.COMMIT, At.COMMIT, chance.randrange(2, 16))))
+    beside = chance.randrange(1, 4)
+    has_twin = chance.random() < 0.5
+
+    def draw(number: int) -> Step | None:
+        if number == 0 and has_twin and step.by and step.again:
+            others = [one for one in world.awake(step.by.group) if one is not step.by]
+            return step.again(chance.choice(others)) if others else None
+        return draw_step(world, chance)
+
+    return f"at {script.at}: {await perform_beside(world, step, script, draw, beside)}"
+
+
+async def redelivery(world: World, step: Step, chance: random.Random) -> str:
+    """A group's cursors go back, to the beginning or to some earlier place: everything behind it comes again."""
+    group = chance.choice(GROUPS)
+    if chance.random() < 0.3:
+        await world.ground.observer.execute(_TO_THE_BEGINNING, group)
+    else:
+        place = chance.randrange(0, world.log.last_place + 1)
+        await world.ground.observer.execute(_TO_A_PLACE, group, place)
+    return f"{group} reads again; {await perform(world, step)}"
+
+
+async def repeat(world: World, step: Step, chance: random.Random) -> str:
+    """Messages stand in the log once more, under the ids that they have."""
+    for _ in range(chance.randrange(1, 4) if world.log.events else 0):
+        place = chance.randrange(len(world.log.events))
+        row = await world.ground.observer.fetchrow(_ANY_MESSAGE, place)
+        async with world.ground.engine.begin() as connection:
+            await announce_again(connection, _message(row))
+    return await perform(world, step)
+
+
+def _message(row: Any) -> Message:
+    fields = dict(row)
+    return Message(id=fields.pop("event_id"), **fields)
+
+
+async def delay(world: World, step: Step, chance: random.Random) -> str:
+    """A whole group, or one instance of it, does nothing for hours or days."""
+    group = chance.choice(GROUPS)
+    until = world.clock.now() + GRID * chance.randrange(6, 900)
+    members = [one for one in world.instances if one.group == group]
+    for one in members if chance.random() < 0.7 else members[:1]:
+        one.asleep_until = until
+    return f"{group} until {until}; {await perform(world, step)}"
+
+
+async def clock_jump(world: World, step: Step, chance: random.Random) -> str:
+    """The database's clock is stepped: unsteady for one step, then on another course."""
+    world.clock.is_steady = False
+    said = await perform(world, step)
+    by = GRID * chance.choice((chance.randrange(1, 12), chance.randrange(12, 600)))
+    world.advance(by)
+    world.clock.is_steady = True
+    return f"{said}; by {by}"
+
+
+async def clock_back(world: World, step: Step, chance: random.Random) -> str:
+    """As a jump, but backwards, by minutes or hours."""
+    world.clock.is_steady = False
+    said = await perform(world, step)
+    by = GRID * chance.choice((1, 2, 6, chance.randrange(1, 60)))
+    world.advance(-by)
+    world.clock.is_steady = True
+    return f"{said}; by {-by / timedelta(minutes=1):.0f} minutes"
+
+
+FAULTS: Sequence[tuple[int, Fault]] = (
+    (5, crash),
+    (3, lost_connection),
+    (8, race),
+    (2, redelivery),
+    (2, repeat),
+    (1, delay),
+    (1, clock_jump),
+    (1, clock_back),
+)
+"""How often each comes, and what it does."""
+
+
+def draw_fault(chance: random.Random) -> Fault:
+    """Whatever goes wrong next."""
+    (fault,) = chance.choices([fault for _, fault in FAULTS], [weight for weight, _ in FAULTS])
+    return fault
