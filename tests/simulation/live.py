@@ -14,12 +14,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from hashlib import sha256
 from unittest.mock import patch
+from zoneinfo import available_timezones
 
 import structlog
 
 from leadpact.pact import book
+from leadpact_router import roster
 from tests.simulation import agreement
 from tests.simulation.agreement import GRID
 from tests.simulation.chance import seeded_ids
@@ -72,10 +75,13 @@ async def live(ground: Ground, seed: int, *, steps: int = STEPS) -> Life:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Log lines go nowhere, and a pact is read once."""
+    """Log lines go nowhere; a pact, and the list of all time zones, are read once."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     try:
-        with patch.object(book, "parse_pact", agreement.parsed):
+        with (
+            patch.object(book, "parse_pact", agreement.parsed),
+            patch.object(roster, "available_timezones", cache(available_timezones)),
+        ):
             yield
     finally:
         structlog.reset_defaults()
@@ -110,7 +116,7 @@ class _Living:
     async def _look(self, line: str) -> None:
         world = self.world
         news = await hear(world.ground.observer, world.log, world.clock.now())
-        world.picture = await look(world.ground.observer)
+        world.see(await look(world.ground.observer))
         self.life.trace.append(f"{line} #{sha256(world.picture.text.encode()).hexdigest()[:8]}")
         self.life.trace.extend(f"    {event.type} {event.key} {event.event_id}" for event in news)
         self.life.violations = broken(EVERY_STEP, Evidence(world, world.picture, world.log, news))
@@ -144,8 +150,7 @@ class _Living:
     async def _come_to_rest(self) -> None:
         """Everybody is awake and nothing goes wrong, until nothing waits and no clock runs."""
         world = self.world
-        for instance in world.instances:
-            instance.asleep_until = None
+        world.wake_everybody()
         for _ in range(_AT_MOST_MOMENTS):
             await self._settle()
             moment = world.soonest_moment()
@@ -157,15 +162,16 @@ class _Living:
 
     async def _settle(self) -> None:
         """Answer, read, sweep and release until all is quiet at this instant."""
-        world = self.world
+        world, said = self.world, -1
         while not self.life.violations:
+            groups = await unread(world.ground.observer)
+            if not groups and len(world.log.events) == said:
+                return
             said = len(world.log.events)
-            for step in a_round(world):
+            for step in a_round(world, groups):
                 await self._step(step, is_faulty=False)
                 if self.life.violations:
                     return
-            if len(world.log.events) == said and not await unread(world.ground.observer):
-                return
 
 
 def _morning_after(at: datetime) -> datetime:

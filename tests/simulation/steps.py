@@ -7,7 +7,7 @@ where there is nothing to do. So a step runs the same whatever runs beside it.
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -74,12 +74,12 @@ def a_post(world: World, chance: random.Random) -> Step | None:
         phone="+493012345678" if chance.random() < 0.1 else None,
         message=f"number {world.posts}",
     )
-    return _send(world, Letter(f"post-{world.posts}", draft, source))
+    return _send(world, Letter(f"post-{world.posts}", draft, source, world.clock.now()))
 
 
 def _send(world: World, letter: Letter) -> Step:
     door = next(one for one in world.instances if one.group == INGEST)
-    pact = world.agreements[max(world.agreements)].parsed()
+    pact = world.agreement.parsed()
     source = PlainForm(letter.source, pact.sources[letter.source])  # type: ignore[arg-type]  # every source of this pact is a form
     submission = Submission(
         new_id(),
@@ -276,7 +276,7 @@ def a_new_pact(world: World, chance: random.Random) -> Step | None:
 
     async def run() -> object:
         await world.apply(agreement)
-        return f"version {max(world.agreements)}"
+        return "applied"
 
     return Step("a new version of the pact", run)
 
@@ -323,10 +323,15 @@ def a_sweep_by_somebody(world: World, chance: random.Random) -> Step | None:
     return _sweeps(world, chance)
 
 
-def a_round(world: World) -> Iterator[Step]:
-    """What the services' loops and a patient sender do until there is nothing left to do."""
+def a_round(world: World, groups: Collection[str]) -> Iterator[Step]:
+    """What the services' loops, and patient senders, still have to do. ``groups`` have something to read."""
     if world.unanswered:
         yield _send(world, world.unanswered[0])
-    for draw in (*_reads.values(), _sweeps, _releases):
+    draws = [_reads[group] for group in GROUPS if group in groups]
+    if (moment := world.soonest_moment()) and moment <= world.clock.now():
+        draws.append(_sweeps)
+    if any(lead["held_since"] for lead in world.picture["lead"]):
+        draws.append(_releases)
+    for draw in draws:
         if step := draw(world, world.chance):
             yield step

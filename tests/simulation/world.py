@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from hashlib import md5
 from typing import Any
 from uuid import UUID
 
@@ -42,6 +43,8 @@ INGEST = receipts.CONSUMER
 GROUPS = (ROUTER, TIMER, INGEST)
 BATCH_SIZES = (8, 40, 500)
 
+_SENDERS_TRY_FOR = timedelta(hours=20)
+
 
 @dataclass(eq=False)
 class Instance:
@@ -66,6 +69,7 @@ class Letter:
     key: str
     draft: LeadDraft
     source: str
+    written_at: datetime
 
 
 @dataclass
@@ -75,12 +79,14 @@ class World:
     ground: Ground
     chance: random.Random
     clock: FakeClock
-    agreement: Agreement
-    picture: Picture
+    picture: Picture = field(default_factory=lambda: Picture({}, ""))
     log: Log = field(default_factory=Log)
     wake: Wake = field(default_factory=Wake)
     instances: list[Instance] = field(default_factory=list)
+    written: dict[str, Agreement] = field(default_factory=dict)
+    """Versions of the pact that somebody meant to apply, by the hash of their text."""
     agreements: dict[int, Agreement] = field(default_factory=dict)
+    """Versions that are stored, by number."""
     told: dict[str, str] = field(default_factory=dict)  # key of a post -> the receipt that its sender was given
     told_twice: list[str] = field(default_factory=list)
     unanswered: list[Letter] = field(default_factory=list)
@@ -94,16 +100,16 @@ class World:
         """An empty database, a pact, reps, and two instances of each service."""
         await ground.clear()
         clock.set(chance.choice(BEGINNINGS))
-        world = cls(ground, chance, clock, first_agreement(chance), Picture({}, ""))
+        world = cls(ground, chance, clock)
         uow = world.uow("router")
-        await world.apply(world.agreement)
+        await world.apply(first_agreement(chance))
         async with uow.transaction() as tx:
             await put_reps(tx, REPS, clock.now())
             await put_accounts(tx, ACCOUNTS, clock.now())
         for group in GROUPS:
             for _ in range(2):
                 world.instances.append(await world.start(group))
-        world.picture = await look(ground.observer)
+        world.see(await look(ground.observer))
         return world
 
     def uow(self, source: str) -> ScriptedUnitOfWork:
@@ -159,9 +165,21 @@ class World:
 
     async def apply(self, agreement: Agreement) -> None:
         """Put a version of the pact in force."""
+        written = agreement.yaml()
+        self.written[md5(written.encode(), usedforsecurity=False).hexdigest()] = agreement
         async with self.uow("router").transaction() as tx:
-            applied, _ = await PactBook().apply(tx, agreement.yaml(), applied_by="the simulation")
-        self.agreement = self.agreements[applied.version] = agreement
+            await PactBook().apply(tx, written, applied_by="the simulation")
+
+    def see(self, picture: Picture) -> None:
+        """Take in what is stored now. Which versions of the pact there are is seen here, too: who applied one may not have heard."""
+        self.picture = picture
+        for row in picture["pact_version"]:
+            self.agreements[row["version"]] = self.written[row["text"]]
+
+    @property
+    def agreement(self) -> Agreement:
+        """The version in force."""
+        return self.agreements[max(self.agreements)]
 
     def answered(self, letter: Letter, receipt: UUID) -> None:
         """The sender of ``letter`` was told this receipt."""
@@ -169,9 +187,16 @@ class World:
         if known != str(receipt):
             self.told_twice.append(letter.key)
 
+    def wake_everybody(self) -> None:
+        """No instance is delayed any more."""
+        for instance in self.instances:
+            instance.asleep_until = None
+
     def move_to(self, at: datetime) -> None:
+        """Show another time. A sender tries for as long as its key is sure to be remembered, no longer."""
         self.clock.set(at)
         self.latest = max(self.latest or at, at)
+        self.unanswered = [one for one in self.unanswered if at - one.written_at < _SENDERS_TRY_FOR]
 
     def advance(self, by: timedelta) -> None:
         self.move_to(self.clock.now() + by)
