@@ -13,7 +13,7 @@ ARGS ?=
 KILLS ?= 500
 SEEDS ?= 1000
 
-.PHONY: help setup demo test check format lint types imports migrations-check chaos bench lock clean
+.PHONY: help setup demo test check format lint types imports migrations-check chaos simulate bench lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s '|'
@@ -54,6 +54,9 @@ format: setup ## Format the code and fix what can be fixed
 
 chaos: setup ## Kill services, PostgreSQL and the broker under load: make chaos KILLS=500 CARRIER=kafka
 	$(BIN)/python -m tests.chaos --kills $(KILLS) --carrier $(CARRIER) $(ARGS)
+
+simulate: setup ## Weeks of business on one virtual clock, with faults: make simulate SEEDS=1000, SEED=4711, BREAK=inbox
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS) $(if $(SEED),--seed $(SEED)) $(if $(BREAK),--break $(BREAK)) $(ARGS)
 
 bench: setup ## Throughput and latency beside the named baselines, as ratios
 	$(BIN)/python -m bench $(ARGS)

@@ -25,7 +25,9 @@ HOUR = 3600
 BEGINNINGS = (
     datetime(2026, 3, 2, 7, 0, tzinfo=UTC),  # America's clocks go forward on the 8th
     datetime(2026, 3, 25, 7, 0, tzinfo=UTC),  # Europe's on the 29th; Easter from the 3rd to the 6th of April
-    datetime(2026, 10, 19, 7, 0, tzinfo=UTC),  # Europe's go back on the 25th, America's on the 1st of November
+    datetime(
+        2026, 10, 19, 7, 0, tzinfo=UTC
+    ),  # Europe's go back on the 25th, America's on the 1st of November
     datetime(2026, 6, 1, 7, 0, tzinfo=UTC),  # nothing
 )
 
@@ -81,7 +83,7 @@ class Hours:
         """The steps of a UTC day in which the door is open. What cannot matter on that day is left out, to ask once for many pacts."""
         near = {day + timedelta(days=days) for days in (-2, -1, 0, 1, 2)}
         shut = (self.holidays | self.closed) & near
-        return _open_steps(day, timezone, tuple(sorted(self.weekly.items())), frozenset(shut))  # type: ignore[arg-type]  # tuples all the way down
+        return _open_steps(day, timezone, tuple(sorted(self.weekly.items())), frozenset(shut))
 
 
 @cache

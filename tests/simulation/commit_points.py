@@ -8,7 +8,7 @@ so. Scripts travel with the task, so two steps can be in the middle of their tra
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -81,6 +81,10 @@ class Script:
 SCRIPT: ContextVar[Script | None] = ContextVar("script", default=None)
 
 
+REWRITES: list[Callable[[str], str]] = []
+"""What is done to every statement on its way: nothing, but by a sabotage."""
+
+
 @dataclass
 class Drawing:
     """What stands in for ``random()`` where PostgreSQL would draw: the scheduler changes it from step to step."""
@@ -99,6 +103,8 @@ def watch(engine: AsyncEngine, drawing: Drawing) -> None:
         script = SCRIPT.get()
         if script is not None:
             script.statement()
+        for rewrite in REWRITES:
+            statement = rewrite(statement)
         return statement.replace("ORDER BY random()", drawing.order()), parameters
 
     def before_commit(_: Any) -> None:

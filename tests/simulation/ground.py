@@ -8,7 +8,7 @@ is found after a fifth of a second.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,13 +61,17 @@ class Ground:
 
 
 @asynccontextmanager
-async def ground(postgres: PostgresServer, name: str) -> AsyncIterator[Ground]:
-    """A fresh database called ``name``, dropped at the end."""
+async def ground(
+    postgres: PostgresServer, name: str, statements: Sequence[str] = ()
+) -> AsyncIterator[Ground]:
+    """A fresh database called ``name``, changed by ``statements``; dropped at the end."""
     url = await postgres.create_database(name)
     drawing = Drawing()
     engine = create_engine(url, application="simulation")
     watch(engine, drawing)
     observer = await asyncpg.connect(make_url(url).set(drivername="postgresql").render_as_string())
+    for statement in statements:
+        await observer.execute(statement)
     try:
         yield Ground(engine, observer, drawing, await observer.fetchval(_TABLES))
     finally:

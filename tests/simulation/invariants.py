@@ -124,7 +124,9 @@ def one_post_is_one_receipt(seen: Evidence) -> Iterator[str]:
 def every_touch_is_announced(seen: Evidence) -> Iterator[str]:
     """One `lead.matched` for each receipt that was applied."""
     touched = (row["receipt_id"] for row in seen.picture["touch"])
-    yield from _one_to_one("touch", touched, (event.data["receipt_id"] for event in seen.log.of("lead.matched")))
+    yield from _one_to_one(
+        "touch", touched, (event.data["receipt_id"] for event in seen.log.of("lead.matched"))
+    )
 
 
 def signals_count_what_happened(seen: Evidence) -> Iterator[str]:
@@ -151,7 +153,9 @@ def never_two_owners(seen: Evidence) -> Iterator[str]:
         has = open_ones[lead["id"]]
         if len(has) > 1:
             yield f"lead {lead['id']} has {len(has)} owners"
-        elif (lead["assignment_id"], lead["owner"]) != ((has[0]["id"], has[0]["rep_id"]) if has else (None, None)):
+        elif (lead["assignment_id"], lead["owner"]) != (
+            (has[0]["id"], has[0]["rep_id"]) if has else (None, None)
+        ):
             yield f"lead {lead['id']} names {lead['owner']}, which its assignments do not"
 
 
@@ -231,9 +235,9 @@ def every_report_is_announced(seen: Evidence) -> Iterator[str]:
 def every_escalation_is_announced(seen: Evidence) -> Iterator[str]:
     """Each that stands was announced; nobody is escalated twice in a round."""
     said = Counter((event.key, event.data["assignment_id"]) for event in seen.log.of("lead.escalated"))
-    for (lead, assignment), times in said.items():
+    for (lead_id, assignment), times in said.items():
         if times > 1:
-            yield f"lead {lead} was escalated {times} times from assignment {assignment}"
+            yield f"lead {lead_id} was escalated {times} times from assignment {assignment}"
     told = {event.key for event in seen.log.of("lead.escalated")}
     for lead in seen.picture["lead"]:
         if lead["escalated_at"] and lead["id"] not in told:
@@ -256,7 +260,7 @@ def counters_equal_recounts(seen: Evidence) -> Iterator[str]:
         if row["pool"] and not was_none:
             turns[row["pool"], row["rep_id"]] += 1
     for load in seen.picture["rep_load"]:
-        rep = load["rep_id"]
+        rep = str(load["rep_id"])
         if load["open"] != untouched[rep]:
             yield f"{rep} has {untouched[rep]} open leads, counted {load['open']}"
         if load["today"] != days[rep, load["day"]]:
@@ -272,9 +276,13 @@ def counters_equal_recounts(seen: Evidence) -> Iterator[str]:
 
 def every_clock_is_announced(seen: Evidence) -> Iterator[str]:
     """One start for each clock, one breach for each that was breached, each warning once."""
-    yield from _one_to_one("clock", seen.clocks, (event.data["clock_id"] for event in seen.log.of("sla.started")))
+    yield from _one_to_one(
+        "clock", seen.clocks, (event.data["clock_id"] for event in seen.log.of("sla.started"))
+    )
     breached = (id_ for id_, clock in seen.clocks.items() if clock["breached_at"])
-    yield from _one_to_one("breach", breached, (event.data["clock_id"] for event in seen.log.of("sla.breached")))
+    yield from _one_to_one(
+        "breach", breached, (event.data["clock_id"] for event in seen.log.of("sla.breached"))
+    )
     warned = Counter((event.data["clock_id"], event.data["percent"]) for event in seen.log.of("sla.warned"))
     for (clock_id, percent), times in warned.items():
         if times > 1:
@@ -291,7 +299,9 @@ def what_was_said_last_is_so(seen: Evidence) -> Iterator[str]:
 
 def one_clock_for_one_promise(seen: Evidence) -> Iterator[str]:
     """Of one assignment."""
-    opened = Counter((row["assignment_id"], row["policy"]) for row in seen.picture["sla_clock"] if row.get("assignment_id"))
+    opened = Counter(
+        (row["assignment_id"], row["policy"]) for row in seen.picture["sla_clock"] if row.get("assignment_id")
+    )
     for (assignment, policy), times in opened.items():
         if times > 1:
             yield f"assignment {assignment} has {times} clocks for {policy}"
@@ -303,7 +313,11 @@ def nothing_fires_early(seen: Evidence) -> Iterator[str]:
         clock = seen.clocks.get(event.data.get("clock_id", ""))
         if clock is None:
             continue
-        if event.type == "sla.started" and (due := due_by_counting(seen, clock)) and parse(event.data["due_at"]) != due:
+        if (
+            event.type == "sla.started"
+            and (due := due_by_counting(seen, clock))
+            and parse(event.data["due_at"]) != due
+        ):
             yield f"clock {clock['id']} is due at {event.data['due_at']}; counting says {due}"
         latest = seen.world.latest or seen.now
         if event.type == "sla.breached":
@@ -324,9 +338,7 @@ def due_by_counting(seen: Evidence, clock: Row) -> datetime | None:
         return None
     country = seen.given[assignment["id"]].data["lead"].get("country")
     pool = assignment["pool"] or ("dach" if country in ("DE", "AT", "CH") else "rest")
-    return agreement.due(
-        clock["policy"], parse(assignment["assigned_at"]), _REPS[assignment["rep_id"]], pool
-    )
+    return agreement.due(clock["policy"], parse(assignment["assigned_at"]), _REPS[assignment["rep_id"]], pool)
 
 
 # ---- at the end -----------------------------------------------------------------------------------------------------------------
@@ -401,7 +413,7 @@ def _verdict(clock: Row, touch: datetime | None, end: datetime | None) -> str:
 
 
 def _same_lead(seen: Evidence, one: str, other: str) -> bool:
-    return seen.assignments[one]["lead_id"] == seen.assignments[other]["lead_id"]
+    return bool(seen.assignments[one]["lead_id"] == seen.assignments[other]["lead_id"])
 
 
 def every_breach_led_somewhere(seen: Evidence) -> Iterator[str]:

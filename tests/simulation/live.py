@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -28,7 +28,7 @@ from tests.simulation.agreement import GRID
 from tests.simulation.chance import seeded_ids
 from tests.simulation.faults import draw_fault
 from tests.simulation.ground import Ground
-from tests.simulation.invariants import AT_THE_END, EVERY_STEP, Evidence, broken
+from tests.simulation.invariants import AT_THE_END, EVERY_STEP, NOT_YET, Evidence, Invariant, broken
 from tests.simulation.picture import hear, look, unread
 from tests.simulation.stage import perform
 from tests.simulation.steps import Step, a_round, a_sweep_by_somebody, draw_step
@@ -61,12 +61,12 @@ class Life:
         return sha256("\n".join(self.trace).encode()).hexdigest()[:16]
 
 
-async def live(ground: Ground, seed: int, *, steps: int = STEPS) -> Life:
+async def live(ground: Ground, seed: int, *, steps: int = STEPS, strict: bool = False) -> Life:
     """Live through ``seed``. Stops at the first step after which a promise is broken."""
     chance, clock = random.Random(f"what happens {seed}"), FakeClock()
     with _quiet(), seeded_ids(random.Random(f"ids {seed}"), clock):
         world = await World.begin(ground, chance, clock)
-        life = _Living(world, chance, Life(seed))
+        life = _Living(world, chance, Life(seed), (*AT_THE_END, *NOT_YET) if strict else AT_THE_END)
         began = clock.now()
         await life.through(steps)
         life.life.events, life.life.lasted = len(world.log.events), clock.now() - began
@@ -88,10 +88,13 @@ def _quiet() -> Iterator[None]:
 
 
 class _Living:
-    def __init__(self, world: World, chance: random.Random, life: Life) -> None:
+    def __init__(
+        self, world: World, chance: random.Random, life: Life, at_the_end: Sequence[Invariant]
+    ) -> None:
         self.world = world
         self.chance = chance
         self.life = life
+        self.at_the_end = at_the_end
 
     async def through(self, steps: int) -> None:
         while self.life.steps < steps and not self.life.violations:
@@ -158,7 +161,7 @@ class _Living:
                 break
             world.move_to(max(world.clock.now(), _on_the_grid(moment)))
         if not self.life.violations:
-            self.life.violations = broken(AT_THE_END, Evidence(world, world.picture, world.log, []))
+            self.life.violations = broken(self.at_the_end, Evidence(world, world.picture, world.log, []))
 
     async def _settle(self) -> None:
         """Answer, read, sweep and release until all is quiet at this instant."""

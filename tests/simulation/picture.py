@@ -42,9 +42,7 @@ _LOOK = (
     )
     + ") AS text)"
 )
-_NEWS = (
-    "SELECT id, event_id, type, source, topic, key, causation_id, CAST(data AS text) AS data FROM outbox WHERE id > $1 ORDER BY id"
-)
+_NEWS = "SELECT id, event_id, type, source, topic, key, causation_id, CAST(data AS text) AS data FROM outbox WHERE id > $1 ORDER BY id"
 _UNREAD = """
     SELECT c.consumer, count(*) AS messages FROM log_cursor c JOIN outbox o USING (topic, shard)
     WHERE (o.xid, o.id) > (c.xid, c.id) GROUP BY c.consumer

@@ -99,7 +99,9 @@ def _send(world: World, letter: Letter) -> Step:
         if letter in world.unanswered:  # a second try may have been answered meanwhile
             world.unanswered.remove(letter)
         world.answered(letter, outcome.receipt_id)
-        return type(outcome).__name__ + (" again" if isinstance(outcome, Accepted) and outcome.is_repeat else "")
+        return type(outcome).__name__ + (
+            " again" if isinstance(outcome, Accepted) and outcome.is_repeat else ""
+        )
 
     return Step(f"post {letter.key} of {letter.draft.email} to {letter.source}", run, door)
 
@@ -281,7 +283,9 @@ def a_new_pact(world: World, chance: random.Random) -> Step | None:
     return Step("a new version of the pact", run)
 
 
-def _in_router(world: World, doing: Callable[[Transaction], Awaitable[Any]]) -> Callable[[], Awaitable[object]]:
+def _in_router(
+    world: World, doing: Callable[[Transaction], Awaitable[Any]]
+) -> Callable[[], Awaitable[object]]:
     async def run() -> object:
         async with world.uow(ROUTER).transaction() as tx:
             await doing(tx)

@@ -87,7 +87,9 @@ class World:
     """Versions of the pact that somebody meant to apply, by the hash of their text."""
     agreements: dict[int, Agreement] = field(default_factory=dict)
     """Versions that are stored, by number."""
-    told: dict[str, str] = field(default_factory=dict)  # key of a post -> the receipt that its sender was given
+    told: dict[str, str] = field(
+        default_factory=dict
+    )  # key of a post -> the receipt that its sender was given
     told_twice: list[str] = field(default_factory=list)
     unanswered: list[Letter] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)

@@ -1,0 +1,279 @@
+"""Take the product's guarantees away, one at a time, to see that a seed notices.
+
+Each sabotage is one function and one line in `SABOTAGES`. Some need two guarantees gone: what is kept twice is not lost with the first, and the
+description says so. `make simulate BREAK=inbox` applies one; the tests do so for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+from unittest.mock import patch
+
+from leadpact.bus import consume
+from leadpact.bus.carrier import ApplyBatch
+from leadpact.bus.carriers import postgres
+from leadpact.domain.working_calendar import WorkingCalendar
+from leadpact.errors import Transient
+from leadpact.ids import EventId
+from leadpact.pact.book import AppliedPact, PactBook
+from leadpact.pact.calendar_section import CalendarSection
+from leadpact.storage import log
+from leadpact.storage.outbox import announce
+from leadpact.storage.unit_of_work import Transaction, UnitOfWork
+from leadpact_ingest import accept
+from leadpact_ingest.idempotency import Claimant, Holder
+from leadpact_router import assign, reassign
+from leadpact_router.floor import Floor
+from leadpact_sla_timer import judge, lead_file, sweep
+from leadpact_sla_timer.sla_clock import SlaClock
+from tests.simulation import agreement, commit_points
+
+
+@dataclass(frozen=True)
+class Sabotage:
+    """What is taken away, how, and what is done to the database before."""
+
+    name: str
+    takes: str
+    doing: Callable[[], AbstractContextManager[object]]
+    statements: Sequence[str] = ()
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Until the block ends. Pacts that were read before are read anew: their calendars may be part of it."""
+        agreement.parsed.cache_clear()
+        try:
+            with self.doing():
+                yield
+        finally:
+            agreement.parsed.cache_clear()
+
+
+def _rewriting(*parts: str, when: str = "") -> Callable[[], AbstractContextManager[object]]:
+    """Leave these parts out of every statement that holds ``when``."""
+
+    def rewrite(statement: str) -> str:
+        if when not in statement:
+            return statement
+        for part in parts:
+            statement = statement.replace(part, "")
+        return statement
+
+    return lambda: patch.object(commit_points, "REWRITES", [rewrite])
+
+
+def _patching(target: Any, name: str, instead: Any) -> Callable[[], AbstractContextManager[object]]:
+    return lambda: patch.object(target, name, instead)
+
+
+# ---- the log --------------------------------------------------------------------------------------------------------------------
+
+
+async def _everything_is_new(_: Transaction, __: str, event_ids: Sequence[EventId]) -> set[EventId]:
+    return set(event_ids)
+
+
+async def _move_first(self: postgres.PostgresReader, apply: ApplyBatch) -> bool:
+    """As `PostgresReader.run_once`, with the position committed before the effect."""
+    async with self._uow.transaction() as tx:
+        cursors = await log.claim(tx, self._consumer, self._topics, self._shards)
+        entries = await log.read(tx, cursors, self._per_shard) if cursors else []
+        if entries:
+            await log.move(tx, self._consumer, [entry.place for entry in entries])
+    if entries:
+        async with self._uow.transaction() as tx:
+            await apply(tx, [postgres._delivery(entry) for entry in entries])
+    return False
+
+
+@asynccontextmanager
+async def _announcing_afterwards(self: UnitOfWork) -> AsyncIterator[Transaction]:
+    """As `UnitOfWork.transaction`, with the events in a transaction of their own."""
+    try:
+        async with self._engine.connect() as connection, connection.begin():
+            tx = Transaction(connection)
+            yield tx
+        async with self._engine.connect() as connection, connection.begin():
+            await announce(connection, self._source, tx.announcements)
+    except OSError as error:
+        raise Transient("lost") from error
+
+
+# ---- ingest and the router ------------------------------------------------------------------------------------------------------
+
+
+async def _every_claim_is_free(_: Transaction, claimants: Sequence[Claimant]) -> list[Holder]:
+    return [Holder(one.receipt_id, one.claim.fingerprint, is_new=True) for one in claimants]
+
+
+@contextmanager
+def _owners_forgotten() -> Iterator[None]:
+    choose_for = assign.choose_for
+
+    def choose(ready: assign.Ready, *others: Any) -> Any:
+        return choose_for(replace(ready, owners=()), *others)
+
+    with patch.object(assign, "choose_for", choose), patch.object(reassign, "choose_for", choose):
+        yield
+
+
+# ---- the sla-timer --------------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _sweeping_ahead() -> Iterator[None]:
+    right = sweep.sweep
+
+    async def early(tx: Transaction, now: datetime, limit: int) -> sweep.Swept:
+        return await right(tx, now + timedelta(seconds=1), limit)
+
+    with patch.object(sweep, "sweep", early):
+        yield
+
+
+async def _nothing_is_written(_: Transaction, __: Sequence[SlaClock]) -> None:
+    return None
+
+
+@contextmanager
+def _breaches_standing() -> Iterator[None]:
+    right = judge.judge
+
+    def stubborn(clock: SlaClock, *others: Any) -> SlaClock:
+        return clock if clock.was_breached else right(clock, *others)
+
+    with patch.object(lead_file, "judge", stubborn):
+        yield
+
+
+@contextmanager
+def _newest_pact_for_all() -> Iterator[None]:
+    at = PactBook.at
+
+    async def newest(self: PactBook, tx: Transaction, version: int) -> AppliedPact:
+        return await at(self, tx, max([version, *self._parsed]))
+
+    with patch.object(PactBook, "at", newest):
+        yield
+
+
+@contextmanager
+def _one_offset_for_ever() -> Iterator[None]:
+    add = WorkingCalendar.add
+
+    def add_by_the_first_offset(
+        self: WorkingCalendar, start: datetime, duration: timedelta, **others: Any
+    ) -> datetime:
+        right = add(self, start, duration, **others)
+        zone = self._zone
+        before, after = start.astimezone(zone).utcoffset(), right.astimezone(zone).utcoffset()
+        assert before is not None
+        assert after is not None
+        return right + (after - before)
+
+    with patch.object(WorkingCalendar, "add", add_by_the_first_offset):
+        yield
+
+
+def _all_of(
+    *doings: Callable[[], AbstractContextManager[object]],
+) -> Callable[[], AbstractContextManager[object]]:
+    @contextmanager
+    def doing() -> Iterator[None]:
+        with ExitStack() as stack:
+            for one in doings:
+                stack.enter_context(one())
+            yield
+
+    return doing
+
+
+_NO_INBOX = _patching(consume, "record_new", _everything_is_new)
+_NO_LEAD_LOCK = _rewriting(" FOR UPDATE SKIP LOCKED", " FOR UPDATE", when="FROM lead \nWHERE")
+_NO_CURSOR_LOCK = _rewriting(" FOR UPDATE OF c SKIP LOCKED", when="log_cursor c")
+
+SABOTAGES: Sequence[Sabotage] = (
+    Sabotage("inbox", "consumers apply an event as often as it comes", _NO_INBOX),
+    Sabotage(
+        "offset-early",
+        "a group's position is committed before the effect",
+        _patching(postgres.PostgresReader, "run_once", _move_first),
+    ),
+    Sabotage(
+        "dual-write",
+        "events are announced after the commit, in a transaction of their own",
+        _patching(UnitOfWork, "transaction", _announcing_afterwards),
+    ),
+    Sabotage(
+        "horizon",
+        "readers read above the oldest running transaction",
+        _rewriting("AND o.xid < pg_snapshot_xmin(pg_current_snapshot())"),
+    ),
+    Sabotage(
+        "cursor-lock",
+        "two instances read one shard, and there is no inbox",
+        _all_of(_NO_CURSOR_LOCK, _NO_INBOX),
+    ),
+    Sabotage(
+        "post-claim",
+        "a post that is sent again is a new one",
+        _patching(accept, "take_claims", _every_claim_is_free),
+    ),
+    Sabotage("lead-lock", "leads are not locked; the unique constraints still stand", _NO_LEAD_LOCK),
+    Sabotage(
+        "owner-index",
+        "leads are not locked, and neither uq_assignment_open nor the one on causes stands",
+        _NO_LEAD_LOCK,
+        (
+            "DROP INDEX uq_assignment_open",
+            "ALTER TABLE assignment DROP CONSTRAINT uq_assignment_lead_id_cause_id",
+        ),
+    ),
+    Sabotage("floor-lock", "loads and turns are not locked", _rewriting(" FOR UPDATE", when="FROM rep_load")),
+    Sabotage(
+        "had-it-before", "a lead goes to whoever is next, whether or not they had it", _owners_forgotten
+    ),
+    Sabotage(
+        "desk",
+        "a lead that is taken away stays counted on its owner's desk",
+        _patching(Floor, "take_away", lambda *_: None),
+    ),
+    Sabotage(
+        "sweep-lock",
+        "two sweepers may claim one clock",
+        _rewriting(" FOR UPDATE SKIP LOCKED", when="FROM sla_clock"),
+    ),
+    Sabotage(
+        "clock-lock",
+        "news of a clock does not wait for a sweep that holds it",
+        _rewriting(" FOR UPDATE", when="ORDER BY sla_clock.id"),
+    ),
+    Sabotage(
+        "fired-twice",
+        "a sweep does not note down what it fired",
+        _patching(sweep, "update_clocks", _nothing_is_written),
+    ),
+    Sabotage("early", "a sweep fires a second ahead of time", _sweeping_ahead),
+    Sabotage("late-news", "a breach stands, whatever is heard later", _breaches_standing),
+    Sabotage(
+        "pact-version", "clocks run by the newest pact, not by that of their assignment", _newest_pact_for_all
+    ),
+    Sabotage(
+        "holidays",
+        "public holidays are working days",
+        _patching(CalendarSection, "holidays_in", lambda *_: {}),
+    ),
+    Sabotage("summer-time", "calendars know one offset for ever", _one_offset_for_ever),
+)
+
+
+def sabotage_called(name: str) -> Sabotage:
+    """The one of that name. Raises ``LookupError``, which names them all."""
+    for one in SABOTAGES:
+        if one.name == name:
+            return one
+    raise LookupError(f"no sabotage is called {name}: {', '.join(one.name for one in SABOTAGES)}")
