@@ -157,8 +157,8 @@ qualification:
   mql: {any: [{intent: demo_request}, {score: ">= 20"}], needs: [email]}
 routing:
   pools:
-    dach: {members: [ana, ben, {rep: cem, weight: 0.5}], calendar: berlin, open_limit: 4, when_nobody: {widen: rest}}
-    rest: {members: [dora, eva], calendar: new-york, daily_limit: 4}
+    dach: {members: [ana, ben, {rep: cem, weight: 0.5}], calendar: berlin, open_limit: 3, when_nobody: {widen: rest}}
+    rest: {members: [dora, eva], calendar: new-york, daily_limit: 3}
   rules:
     - {name: account owner first, when: {account.owner: present}, to: account.owner}
     - {name: DACH, when: {country: [DE, AT, CH]}, to: dach}
@@ -214,35 +214,33 @@ def parsed(text: str, name: str = "pact") -> Pact:
     return parse_pact(text, name=name)
 
 
-def first_agreement(chance: random.Random) -> Agreement:
-    """What is in force when a seed begins. There are not many, because reading one takes the product a tenth of a second."""
+_TERMS = ((1, "pool", 3), (2, "rep", 1), (2, "pool", 2), (4, "rep", 3))
+"""Hours, whose hours, and how many reassignments; few, because reading a pact takes the product a tenth of a second."""
+
+
+def _promises(hours: int, calendar: str, at_most: int) -> tuple[Promise, ...]:
     first_touch = Promise(
-        "first-touch",
-        timedelta(hours=chance.choice((1, 2, 4))),
-        counts_open_time=True,
-        calendar=chance.choice(("pool", "rep")),
-        stops=("contacted",),
-        at_most=chance.choice((1, 3)),
+        "first-touch", timedelta(hours=hours), True, calendar, stops=("contacted",), at_most=at_most
     )
     acceptance = Promise(
-        "acceptance",
-        timedelta(minutes=40),
-        counts_open_time=False,
-        calendar="pool",
-        stops=("accepted", "contacted"),
-        at_most=None,
+        "acceptance", timedelta(minutes=40), False, "pool", stops=("accepted", "contacted"), at_most=None
     )
-    return Agreement((first_touch, acceptance) if chance.random() < 0.5 else (first_touch,))
+    return (first_touch, acceptance) if hours == 2 else (first_touch,)
+
+
+def first_agreement(chance: random.Random) -> Agreement:
+    """What is in force when a seed begins."""
+    return Agreement(_promises(*chance.choice(_TERMS)))
 
 
 def amended(agreement: Agreement, around: datetime, chance: random.Random) -> Agreement:
-    """The next version: tomorrow a day off for one of the teams, or no longer; sometimes another target."""
+    """The next version: other terms, or the coming Wednesday a day off for one of the teams, or none any more."""
     if chance.random() < 0.2:
-        first, *others = agreement.promises
-        target = chance.choice([hours for hours in (1, 2, 4) if timedelta(hours=hours) != first.target])
-        return replace(agreement, promises=(replace(first, target=timedelta(hours=target)), *others))
+        others = [terms for terms in (_promises(*terms) for terms in _TERMS) if terms != agreement.promises]
+        return replace(agreement, promises=chance.choice(others))
+    if agreement.hours != _HOURS and chance.random() < 0.5:
+        return Agreement(agreement.promises)
     name = chance.choice(("berlin", "berlin", "new-york", "night"))
-    hours = agreement.hours[name]
-    day = around.date() + timedelta(days=2 - around.toordinal() % 2)
-    closed = frozenset() if hours.closed else frozenset({day})
-    return replace(agreement, hours={**agreement.hours, name: replace(hours, closed=closed)})
+    wednesday = around.date() + timedelta(days=1 + (1 - around.weekday()) % 7)
+    hours = replace(_HOURS[name], closed=frozenset({wednesday}))
+    return Agreement(agreement.promises, {**_HOURS, name: hours})

@@ -39,6 +39,7 @@ class At(Enum):
     """Points that are no statement."""
 
     COMMIT = "before the commit"
+    SECOND_COMMIT = "before the second commit"  # there is none, where one message is one transaction
     AFTER = "after the commit"
 
 
@@ -54,12 +55,17 @@ class Script:
     at: Point
     happened: bool = False
     statements: int = 0
+    commits: int = 0
     is_there: asyncio.Event = field(default_factory=asyncio.Event)
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
 
     def statement(self) -> None:
         self.statements += 1
         self.reached(self.statements)
+
+    def commit(self) -> None:
+        self.commits += 1
+        self.reached(At.COMMIT if self.commits == 1 else At.SECOND_COMMIT)
 
     def reached(self, point: Point) -> None:
         """Called where the product is about to do something."""
@@ -110,7 +116,7 @@ def watch(engine: AsyncEngine, drawing: Drawing) -> None:
     def before_commit(_: Any) -> None:
         script = SCRIPT.get()
         if script is not None:
-            script.reached(At.COMMIT)
+            script.commit()
 
     event.listen(engine.sync_engine, "before_cursor_execute", before_statement, retval=True)
     event.listen(engine.sync_engine, "commit", before_commit)

@@ -38,7 +38,9 @@ _TO_A_PLACE = """
 
 def _somewhere(chance: random.Random) -> Point:
     """A point in a step's transactions: more often at the end of one, where most is at stake."""
-    return chance.choice((At.COMMIT, At.COMMIT, At.AFTER, At.AFTER, chance.randrange(1, 14)))
+    return chance.choice(
+        (At.COMMIT, At.COMMIT, At.SECOND_COMMIT, At.AFTER, At.AFTER, chance.randrange(1, 14))
+    )
 
 
 async def crash(world: World, step: Step, chance: random.Random) -> str:

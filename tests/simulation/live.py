@@ -21,7 +21,7 @@ from zoneinfo import available_timezones
 
 import structlog
 
-from leadpact.pact import book
+from leadpact.pact import book, calendar_section
 from leadpact_router import roster
 from tests.simulation import agreement
 from tests.simulation.agreement import GRID
@@ -77,10 +77,12 @@ async def live(ground: Ground, seed: int, *, steps: int = STEPS, strict: bool = 
 def _quiet() -> Iterator[None]:
     """Log lines go nowhere; a pact, and the list of all time zones, are read once."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    zones = cache(available_timezones)
     try:
         with (
             patch.object(book, "parse_pact", agreement.parsed),
-            patch.object(roster, "available_timezones", cache(available_timezones)),
+            patch.object(roster, "available_timezones", zones),
+            patch.object(calendar_section, "available_timezones", zones),
         ):
             yield
     finally:

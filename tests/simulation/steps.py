@@ -306,7 +306,7 @@ STEPS: Sequence[tuple[int, Draw]] = (
     (14, _sweeps),
     (5, _releases),
     (14, a_report),
-    (2, an_absence),
+    (3, an_absence),
     (1, a_return),
     (1, a_roster_change),
     (2, a_new_pact),
