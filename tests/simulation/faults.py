@@ -16,7 +16,7 @@ from leadpact.storage.outbox import announce_again
 from tests.simulation.agreement import GRID
 from tests.simulation.commit_points import At, Does, Point, Script
 from tests.simulation.stage import perform, perform_beside
-from tests.simulation.steps import Step, draw_step
+from tests.simulation.steps import Step, a_read_by_somebody, draw_step
 from tests.simulation.world import GROUPS, World
 
 Fault = Callable[[World, Step, random.Random], Awaitable[str]]
@@ -61,16 +61,18 @@ async def lost_connection(world: World, step: Step, chance: random.Random) -> st
 async def race(world: World, step: Step, chance: random.Random) -> str:
     """The step stops in the middle of its transaction while up to three others run, each to its end or until it has to wait.
 
-    Half of the time the first of them is the same thing, done by the other instance.
+    Half of the time the first of them is the same thing, done by the other instance; and the last of them reads what the others said.
     """
     script = Script(Does.PAUSE, chance.choice((At.COMMIT, At.COMMIT, chance.randrange(2, 16))))
     beside = chance.randrange(1, 4)
-    has_twin = chance.random() < 0.5
+    has_twin, ends_with_a_read = chance.random() < 0.5, chance.random() < 0.5
 
     def draw(number: int) -> Step | None:
         if number == 0 and has_twin and step.by and step.again:
             others = [one for one in world.awake(step.by.group) if one is not step.by]
             return step.again(chance.choice(others)) if others else None
+        if number == beside - 1 and ends_with_a_read:
+            return a_read_by_somebody(world, chance)
         return draw_step(world, chance)
 
     return f"at {script.at}: {await perform_beside(world, step, script, draw, beside)}"

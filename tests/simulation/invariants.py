@@ -113,6 +113,14 @@ def no_accepted_lead_is_lost(seen: Evidence) -> Iterator[str]:
     yield from _one_to_one("receipt", stored, captured)
 
 
+def nothing_is_passed_over(seen: Evidence) -> Iterator[str]:
+    """A group has applied every message behind which its position stands, of the types that it handles."""
+    handled = {one.group: one.consumer._known for one in seen.world.instances}
+    for group, type_, event_id in seen.picture.passed:
+        if type_ in handled.get(group, ()):
+            yield f"{group} has passed {type_} {event_id}, and never applied it"
+
+
 def one_post_is_one_receipt(seen: Evidence) -> Iterator[str]:
     """However often a post is sent again."""
     said = Counter(event.data["lead"].get("message") for event in seen.log.of("lead.captured"))
@@ -480,6 +488,7 @@ def a_receipt_tells_where_its_lead_is(seen: Evidence) -> Iterator[str]:
 EVERY_STEP: Sequence[Invariant] = (
     nothing_unexpected_was_raised,
     no_accepted_lead_is_lost,
+    nothing_is_passed_over,
     one_post_is_one_receipt,
     every_touch_is_announced,
     signals_count_what_happened,

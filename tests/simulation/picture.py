@@ -7,7 +7,7 @@ reads what came to the log since the step before.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -46,6 +46,13 @@ _NEWS = "SELECT id, event_id, type, source, topic, key, causation_id, CAST(data 
 _UNREAD = """
     SELECT c.consumer, count(*) AS messages FROM log_cursor c JOIN outbox o USING (topic, shard)
     WHERE (o.xid, o.id) > (c.xid, c.id) GROUP BY c.consumer
+"""
+
+_PASSED = """
+    SELECT c.consumer, o.type, o.event_id FROM log_cursor c JOIN outbox o USING (topic, shard)
+    WHERE (o.xid, o.id) <= (c.xid, c.id)
+      AND NOT EXISTS (SELECT FROM inbox i WHERE i.consumer = c.consumer AND i.event_id = o.event_id)
+    ORDER BY o.id, c.consumer
 """
 
 
@@ -94,8 +101,10 @@ class Log:
 class Picture:
     """What is stored."""
 
-    tables: Mapping[str, list[Row]]
-    text: str
+    tables: Mapping[str, list[Row]] = field(default_factory=dict)
+    text: str = ""
+    passed: Sequence[tuple[str, str, str]] = ()
+    """Messages that a group's position has passed and its inbox does not know: the group, the type, the event's id."""
 
     def __getitem__(self, table: str) -> list[Row]:
         return self.tables[table]
@@ -104,7 +113,8 @@ class Picture:
 async def look(observer: Any) -> Picture:
     """What is stored now."""
     text = await observer.fetchval(_LOOK)
-    return Picture(from_json(text), text)
+    passed = [(row["consumer"], row["type"], str(row["event_id"])) for row in await observer.fetch(_PASSED)]
+    return Picture(from_json(text), text, passed)
 
 
 async def hear(observer: Any, log: Log, now: datetime) -> list[Announced]:

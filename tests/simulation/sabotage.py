@@ -21,7 +21,7 @@ from leadpact.errors import Transient
 from leadpact.ids import EventId
 from leadpact.pact.book import AppliedPact, PactBook
 from leadpact.pact.calendar_section import CalendarSection
-from leadpact.storage import log
+from leadpact.storage import inbox, log
 from leadpact.storage.outbox import announce
 from leadpact.storage.unit_of_work import Transaction, UnitOfWork
 from leadpact_ingest import accept
@@ -73,7 +73,11 @@ def _patching(target: Any, name: str, instead: Any) -> Callable[[], AbstractCont
 # ---- the log --------------------------------------------------------------------------------------------------------------------
 
 
-async def _everything_is_new(_: Transaction, __: str, event_ids: Sequence[EventId]) -> set[EventId]:
+_record_new = inbox.record_new
+
+
+async def _everything_is_new(tx: Transaction, consumer: str, event_ids: Sequence[EventId]) -> set[EventId]:
+    await _record_new(tx, consumer, event_ids)
     return set(event_ids)
 
 
@@ -215,7 +219,7 @@ SABOTAGES: Sequence[Sabotage] = (
     ),
     Sabotage(
         "cursor-lock",
-        "two instances read one shard, and there is no inbox",
+        "two instances read one shard at a time, and there is no inbox",
         _all_of(_NO_CURSOR_LOCK, _NO_INBOX),
     ),
     Sabotage(

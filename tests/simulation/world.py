@@ -79,7 +79,7 @@ class World:
     ground: Ground
     chance: random.Random
     clock: FakeClock
-    picture: Picture = field(default_factory=lambda: Picture({}, ""))
+    picture: Picture = field(default_factory=Picture)
     log: Log = field(default_factory=Log)
     wake: Wake = field(default_factory=Wake)
     instances: list[Instance] = field(default_factory=list)
