@@ -157,8 +157,8 @@ qualification:
   mql: {any: [{intent: demo_request}, {score: ">= 20"}], needs: [email]}
 routing:
   pools:
-    dach: {members: [ana, ben, {rep: cem, weight: 0.5}], calendar: berlin, open_limit: 3, when_nobody: {widen: rest}}
-    rest: {members: [dora, eva], calendar: new-york, daily_limit: 3}
+    dach: {members: [ana, ben, {rep: cem, weight: 0.5}], calendar: berlin, open_limit: 2, when_nobody: {widen: rest}}
+    rest: {members: [dora, eva], calendar: new-york, daily_limit: 2}
   rules:
     - {name: account owner first, when: {account.owner: present}, to: account.owner}
     - {name: DACH, when: {country: [DE, AT, CH]}, to: dach}

@@ -16,7 +16,14 @@ from leadpact.storage.outbox import announce_again
 from tests.simulation.agreement import GRID
 from tests.simulation.commit_points import At, Does, Point, Script
 from tests.simulation.stage import perform, perform_beside
-from tests.simulation.steps import Step, a_read_by_somebody, draw_step
+from tests.simulation.steps import (
+    Step,
+    a_read_by_somebody,
+    a_read_by_the_router,
+    a_report,
+    a_report_at_the_last_moment,
+    draw_step,
+)
 from tests.simulation.world import GROUPS, World
 
 Fault = Callable[[World, Step, random.Random], Awaitable[str]]
@@ -61,7 +68,7 @@ async def lost_connection(world: World, step: Step, chance: random.Random) -> st
 async def race(world: World, step: Step, chance: random.Random) -> str:
     """The step stops in the middle of its transaction while up to three others run, each to its end or until it has to wait.
 
-    Half of the time the first of them is the same thing, done by the other instance; and the last of them reads what the others said.
+    The first of them is the same thing, done by the other instance, or a report of sales; the last often reads what the others said.
     """
     script = Script(Does.PAUSE, chance.choice((At.COMMIT, At.COMMIT, chance.randrange(2, 16))))
     beside = chance.randrange(1, 4)
@@ -71,11 +78,25 @@ async def race(world: World, step: Step, chance: random.Random) -> str:
         if number == 0 and has_twin and step.by and step.again:
             others = [one for one in world.awake(step.by.group) if one is not step.by]
             return step.again(chance.choice(others)) if others else None
+        if number == 0 and step.by:
+            return a_report(world, chance)
         if number == beside - 1 and ends_with_a_read:
             return a_read_by_somebody(world, chance)
         return draw_step(world, chance)
 
     return f"at {script.at}: {await perform_beside(world, step, script, draw, beside)}"
+
+
+async def contest(world: World, step: Step, chance: random.Random) -> str:
+    """The router hears of a breach while the lead's owner reports, either of them in the middle of the other."""
+    pair = [a_read_by_the_router(world, chance), a_report_at_the_last_moment(world, chance)]
+    chance.shuffle(pair)
+    first, second = pair
+    if first is None or second is None:
+        return await perform(world, step)
+    script = Script(Does.PAUSE, chance.choice((At.COMMIT, chance.randrange(2, 16))))
+    said = await perform_beside(world, first, script, lambda _: second, 1)
+    return f"{first.name} at {script.at}: {said}; {await perform(world, step)}"
 
 
 async def redelivery(world: World, step: Step, chance: random.Random) -> str:
@@ -138,6 +159,7 @@ FAULTS: Sequence[tuple[int, Fault]] = (
     (5, crash),
     (3, lost_connection),
     (8, race),
+    (4, contest),
     (2, redelivery),
     (2, repeat),
     (1, delay),

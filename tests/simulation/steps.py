@@ -27,6 +27,7 @@ from leadpact_router.handlers import CONSUMER as ROUTER
 from leadpact_router.roster import add_absence, put_reps, remove_absence
 from leadpact_sla_timer.handlers import CONSUMER as TIMER
 from tests.simulation.agreement import GRID, REJECTION_REASONS, REPS, amended
+from tests.simulation.picture import Row
 from tests.simulation.world import GROUPS, INGEST, Instance, Letter, World, parse
 
 
@@ -184,13 +185,18 @@ def a_release(world: World, instance: Instance) -> Step:
 
 def a_report(world: World, chance: random.Random) -> Step | None:
     """An owner, or a former one, says what happened; often late, now and then twice, sometimes from the future."""
-    owned = world.picture["assignment"]
+    return _report_on(world, chance, _reportable(world, chance))
+
+
+def a_report_at_the_last_moment(world: World, chance: random.Random) -> Step | None:
+    """An owner says something of a lead whose breach is on its way to the router."""
+    return _report_on(world, chance, _overdue(world))
+
+
+def _report_on(world: World, chance: random.Random, owned: Sequence[Row]) -> Step | None:
     if not owned:
         return None
-    lately = [one for one in owned if one["ended_at"] is None] if chance.random() < 0.8 else owned
-    if not lately:
-        return None
-    assignment = chance.choice(lately)
+    assignment = chance.choice(owned)
     now, given_at = world.clock.now(), parse(assignment["assigned_at"])
     happened_at = _when(now, given_at, chance)
     does = chance.choices(("accept", "contact", "reject"), (3, 5, 2))[0]
@@ -203,6 +209,30 @@ def a_report(world: World, chance: random.Random) -> Step | None:
         return f"{recorded.stage}, changed: {recorded.changed}"
 
     return Step(f"{assignment['rep_id']} {does}s {id_}, {happened_at - now} from now", _or_refused(run))
+
+
+def _reportable(world: World, chance: random.Random) -> Sequence[Row]:
+    """Any assignment; mostly an open one, and often one whose time is up, for which a breach is on its way to the router."""
+    owned = world.picture["assignment"]
+    open_ones = [one for one in owned if one["ended_at"] is None]
+    match chance.choices(("any", "open", "overdue"), (2, 5, 3))[0]:
+        case "any":
+            return owned
+        case "open":
+            return open_ones
+        case _:
+            return _overdue(world) or open_ones
+
+
+def _overdue(world: World) -> Sequence[Row]:
+    late = {
+        clock.get("assignment_id") for clock in world.picture["sla_clock"] if clock["state"] == "breached"
+    }
+    return [
+        one
+        for one in world.picture["assignment"]
+        if one["id"] in late and one["ended_at"] is None and one["contacted_at"] is None
+    ]
 
 
 async def _report(
@@ -337,6 +367,11 @@ def a_sweep_by_somebody(world: World, chance: random.Random) -> Step | None:
 def a_read_by_somebody(world: World, chance: random.Random) -> Step | None:
     """A batch of a group that much depends on."""
     return _reads[chance.choice((ROUTER, TIMER))](world, chance)
+
+
+def a_read_by_the_router(world: World, chance: random.Random) -> Step | None:
+    """A batch of the router's, if an instance is there."""
+    return _reads[ROUTER](world, chance)
 
 
 def a_round(world: World, groups: Collection[str]) -> Iterator[Step]:
