@@ -13,18 +13,22 @@ from typing import Any
 
 from leadpact.events.base import Message
 from leadpact.storage.outbox import announce_again
+from leadpact_router.handlers import CONSUMER as ROUTER
+from leadpact_sla_timer.handlers import CONSUMER as TIMER
 from tests.simulation.agreement import GRID
 from tests.simulation.commit_points import At, Does, Point, Script
 from tests.simulation.stage import perform, perform_beside
 from tests.simulation.steps import (
     Step,
+    a_read_by,
     a_read_by_somebody,
-    a_read_by_the_router,
     a_report,
     a_report_at_the_last_moment,
+    a_report_on,
+    a_sweep_by_somebody,
     draw_step,
 )
-from tests.simulation.world import GROUPS, World
+from tests.simulation.world import GROUPS, World, parse
 
 Fault = Callable[[World, Step, random.Random], Awaitable[str]]
 
@@ -89,14 +93,31 @@ async def race(world: World, step: Step, chance: random.Random) -> str:
 
 async def contest(world: World, step: Step, chance: random.Random) -> str:
     """The router hears of a breach while the lead's owner reports, either of them in the middle of the other."""
-    pair = [a_read_by_the_router(world, chance), a_report_at_the_last_moment(world, chance)]
+    pair = [a_read_by(ROUTER)(world, chance), a_report_at_the_last_moment(world, chance)]
+    return f"{await _in_the_middle(world, pair, chance)}; {await perform(world, step)}"
+
+
+async def photo_finish(world: World, step: Step, chance: random.Random) -> str:
+    """An owner reports, and the news meets the sweep that fires the clock, either of them in the middle of the other."""
+    moment = world.soonest_moment()
+    if moment is None or moment < world.clock.now():
+        return await perform(world, step)
+    clocks = world.picture["sla_clock"]
+    owned = [one["assignment_id"] for one in clocks if one["next_at"] and parse(one["next_at"]) == moment]
+    if report := a_report_on(world, chance, owned[0] or ""):
+        await perform(world, report)
+    world.move_to(moment)
+    pair = [a_read_by(TIMER)(world, chance), a_sweep_by_somebody(world, chance)]
+    return f"{await _in_the_middle(world, pair, chance)}; {await perform(world, step)}"
+
+
+async def _in_the_middle(world: World, pair: list[Step | None], chance: random.Random) -> str:
     chance.shuffle(pair)
     first, second = pair
     if first is None or second is None:
-        return await perform(world, step)
+        return "nobody is there"
     script = Script(Does.PAUSE, chance.choice((At.COMMIT, chance.randrange(2, 16))))
-    said = await perform_beside(world, first, script, lambda _: second, 1)
-    return f"{first.name} at {script.at}: {said}; {await perform(world, step)}"
+    return f"{first.name} at {script.at}: {await perform_beside(world, first, script, lambda _: second, 1)}"
 
 
 async def redelivery(world: World, step: Step, chance: random.Random) -> str:
@@ -159,7 +180,8 @@ FAULTS: Sequence[tuple[int, Fault]] = (
     (5, crash),
     (3, lost_connection),
     (8, race),
-    (4, contest),
+    (3, contest),
+    (3, photo_finish),
     (2, redelivery),
     (2, repeat),
     (1, delay),

@@ -7,7 +7,7 @@ description says so. `make simulate BREAK=inbox` applies one; the tests do so fo
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -183,22 +183,8 @@ def _one_offset_for_ever() -> Iterator[None]:
         yield
 
 
-def _all_of(
-    *doings: Callable[[], AbstractContextManager[object]],
-) -> Callable[[], AbstractContextManager[object]]:
-    @contextmanager
-    def doing() -> Iterator[None]:
-        with ExitStack() as stack:
-            for one in doings:
-                stack.enter_context(one())
-            yield
-
-    return doing
-
-
 _NO_INBOX = _patching(consume, "record_new", _everything_is_new)
 _NO_LEAD_LOCK = _rewriting(" FOR UPDATE SKIP LOCKED", " FOR UPDATE", when="FROM lead \nWHERE")
-_NO_CURSOR_LOCK = _rewriting(" FOR UPDATE OF c SKIP LOCKED", when="log_cursor c")
 
 SABOTAGES: Sequence[Sabotage] = (
     Sabotage("inbox", "consumers apply an event as often as it comes", _NO_INBOX),
@@ -216,11 +202,6 @@ SABOTAGES: Sequence[Sabotage] = (
         "horizon",
         "readers read above the oldest running transaction",
         _rewriting("AND o.xid < pg_snapshot_xmin(pg_current_snapshot())"),
-    ),
-    Sabotage(
-        "cursor-lock",
-        "two instances read one shard at a time, and there is no inbox",
-        _all_of(_NO_CURSOR_LOCK, _NO_INBOX),
     ),
     Sabotage(
         "post-claim",

@@ -193,6 +193,13 @@ def a_report_at_the_last_moment(world: World, chance: random.Random) -> Step | N
     return _report_on(world, chance, _overdue(world))
 
 
+def a_report_on(world: World, chance: random.Random, assignment_id: str) -> Step | None:
+    """The owner of this one says something."""
+    return _report_on(
+        world, chance, [one for one in world.picture["assignment"] if one["id"] == assignment_id]
+    )
+
+
 def _report_on(world: World, chance: random.Random, owned: Sequence[Row]) -> Step | None:
     if not owned:
         return None
@@ -369,9 +376,9 @@ def a_read_by_somebody(world: World, chance: random.Random) -> Step | None:
     return _reads[chance.choice((ROUTER, TIMER))](world, chance)
 
 
-def a_read_by_the_router(world: World, chance: random.Random) -> Step | None:
-    """A batch of the router's, if an instance is there."""
-    return _reads[ROUTER](world, chance)
+def a_read_by(group: str) -> Draw:
+    """A batch of this group's, if an instance is there."""
+    return _reads[group]
 
 
 def a_round(world: World, groups: Collection[str]) -> Iterator[Step]:
