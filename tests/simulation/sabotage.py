@@ -1,7 +1,6 @@
 """Take the product's guarantees away, one at a time, to see that a seed notices.
 
-Each sabotage is one function and one line in `SABOTAGES`. Some need two guarantees gone: what is kept twice is not lost with the first, and the
-description says so. `make simulate BREAK=inbox` applies one; the tests do so for all.
+Each sabotage is one function and one line in `SABOTAGES`. Where a guarantee is kept twice, both go, and the description says so. `make simulate BREAK=inbox` applies one; the tests do so for all.
 """
 
 from __future__ import annotations
@@ -125,6 +124,10 @@ def _owners_forgotten() -> Iterator[None]:
         yield
 
 
+async def _nothing_ends(*_: object) -> None:
+    return None
+
+
 # ---- the sla-timer --------------------------------------------------------------------------------------------------------------
 
 
@@ -183,11 +186,14 @@ def _one_offset_for_ever() -> Iterator[None]:
         yield
 
 
-_NO_INBOX = _patching(consume, "record_new", _everything_is_new)
 _NO_LEAD_LOCK = _rewriting(" FOR UPDATE SKIP LOCKED", " FOR UPDATE", when="FROM lead \nWHERE")
 
 SABOTAGES: Sequence[Sabotage] = (
-    Sabotage("inbox", "consumers apply an event as often as it comes", _NO_INBOX),
+    Sabotage(
+        "inbox",
+        "consumers apply an event as often as it comes",
+        _patching(consume, "record_new", _everything_is_new),
+    ),
     Sabotage(
         "offset-early",
         "a group's position is committed before the effect",
@@ -211,12 +217,9 @@ SABOTAGES: Sequence[Sabotage] = (
     Sabotage("lead-lock", "leads are not locked; the unique constraints still stand", _NO_LEAD_LOCK),
     Sabotage(
         "owner-index",
-        "leads are not locked, and neither uq_assignment_open nor the one on causes stands",
-        _NO_LEAD_LOCK,
-        (
-            "DROP INDEX uq_assignment_open",
-            "ALTER TABLE assignment DROP CONSTRAINT uq_assignment_lead_id_cause_id",
-        ),
+        "the former owner's assignment is not ended, and uq_assignment_open does not stand in the way",
+        _patching(reassign, "end_assignments", _nothing_ends),
+        ("DROP INDEX uq_assignment_open",),
     ),
     Sabotage("floor-lock", "loads and turns are not locked", _rewriting(" FOR UPDATE", when="FROM rep_load")),
     Sabotage(
