@@ -151,7 +151,10 @@ async def test_every_event_of_a_clock_tells_when_it_is_due(router: Router) -> No
         (SlaStarted, {"started_at": TUESDAY_MORNING, "target": "2 business hours", "pact_version": 1}),
         (SlaWarned, {"percent": 50}),
         (SlaPaused, {"because": "snoozed"}),
-        (SlaMoved, {"due_before": DUE_AT, "because": "resumed", "pact_version": 1}),
+        (
+            SlaMoved,
+            {"due_before": DUE_AT, "because": "resumed", "target": "2 business hours", "pact_version": 1},
+        ),
         (SlaBreached, {"pact_version": 1}),
         (SlaOwnerLeft, {"away_until": DUE_AT, "pact_version": 1}),
         (SlaCancelled, {"reason": "lead rejected"}),
