@@ -17,20 +17,26 @@ EventId = NewType("EventId", UUID)
 ClockId = NewType("ClockId", UUID)
 
 _VERSION_AND_VARIANT = (0x7 << 76) | (0b10 << 62)
+_LOW_BITS = (1 << 62) - 1
 _lock = threading.Lock()
-_last = 0
+_last = 0  # without version and variant
 
 
 def new_id() -> UUID:
-    """A fresh UUIDv7. It carries wall time for locality only: nothing reads the time back out of an id."""
+    """A fresh UUIDv7. It carries wall time for locality only: nothing reads the time back out of an id.
+
+    The first of a millisecond begins at a random place, those after it count on from there (RFC 9562 §6.2, method 2): a batch asks
+    for thousands, and randomness is a call to the system each time.
+    """
     global _last
     milliseconds = time.time_ns() // 1_000_000
-    random_bits = int.from_bytes(os.urandom(10)) >> 6
-    value = (milliseconds << 80) | ((random_bits >> 62) << 64) | (random_bits & ((1 << 62) - 1))
     with _lock:
-        if value <= _last:
-            value = _next_random(_last)
-        _last = value
+        if milliseconds > _last >> 80:
+            random_bits = int.from_bytes(os.urandom(10)) >> 6
+            _last = (milliseconds << 80) | ((random_bits >> 62) << 64) | (random_bits & _LOW_BITS)
+        else:
+            _last = _next(_last)
+        value = _last
     return UUID(int=value | _VERSION_AND_VARIANT)
 
 
@@ -39,13 +45,11 @@ def first_id_at(at: datetime) -> UUID:
     return UUID(int=(int(at.timestamp() * 1000) << 80) | _VERSION_AND_VARIANT)
 
 
-def _next_random(value: int) -> int:
+def _next(value: int) -> int:
     """``value + 1`` in the random part, stepping over the bits that hold version and variant."""
-    low = (value & ((1 << 62) - 1)) + 1
-    middle = (value >> 64) & 0xFFF
-    top = value >> 80
-    if low >> 62:
-        low, middle = 0, middle + 1
+    if value & _LOW_BITS != _LOW_BITS:
+        return value + 1
+    middle, top = ((value >> 64) & 0xFFF) + 1, value >> 80
     if middle >> 12:
         middle, top = 0, top + 1
-    return (top << 80) | (middle << 64) | low
+    return (top << 80) | (middle << 64)

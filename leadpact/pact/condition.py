@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from operator import eq, ge, gt, le, lt
 from types import MappingProxyType
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 from pydantic import PlainSerializer, PlainValidator, ValidationError, WithJsonSchema
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -104,8 +104,7 @@ FACTS_OF_AN_ASSIGNMENT: Final = frozenset(
 """What a promise may ask: the facts that travel with ``lead.assigned`` to whoever keeps the clocks."""
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """One value that a condition looked at: what it wanted, what was there, and whether that was as wanted."""
 
     field: str
@@ -114,8 +113,7 @@ class Seen:
     holds: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """The answer of a condition, with every value it looked at, in the order written."""
 
     holds: bool
@@ -184,6 +182,7 @@ class Condition:
     written: Mapping[str, Any]
     """as it stands in the file"""
     _root: _Node = field(repr=False, compare=False)
+    _text: str = field(repr=False, compare=False)
 
     @classmethod
     def parse(cls, written: object, allowed: Iterable[str] = FACTS) -> Condition:
@@ -195,7 +194,7 @@ class Condition:
         root = reader.condition(written, (), wanted=True)
         if reader.mistakes or not isinstance(written, Mapping):
             raise ValidationError.from_exception_data("Condition", reader.mistakes)
-        return cls(MappingProxyType(dict(written)), root)
+        return cls(MappingProxyType(dict(written)), root, str(root))
 
     def holds(self, facts: Mapping[str, object]) -> bool:
         """Yes or no, as fast as it can be known."""
@@ -208,7 +207,7 @@ class Condition:
         return Verdict(holds, tuple(seen))
 
     def __str__(self) -> str:
-        return str(self._root)
+        return self._text
 
 
 _Path = tuple[int | str, ...]
@@ -385,7 +384,7 @@ def _word_test(name: str, words: Sequence[str], wanted: bool) -> _Test:
 
     def matches(found: object) -> bool:
         text = str(found).casefold()
-        return text in whole or any(part in text for part in parts)
+        return text in whole or (bool(parts) and any(part in text for part in parts))
 
     def passes(found: object) -> bool:
         if not _is_present(found):

@@ -8,8 +8,7 @@ what was done with the messages, or after it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import text
 
@@ -22,8 +21,7 @@ RELAY = "relay"
 """The reader that publishes the log to Kafka; where PostgreSQL carries, there is none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
+class Cursor(NamedTuple):
     """A place in the log: in this shard of this topic, everything up to ``(xid, id)`` has been read."""
 
     topic: str
@@ -32,8 +30,7 @@ class Cursor:
     id: int
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A message and its place."""
 
     place: Cursor
@@ -141,14 +138,6 @@ def _arrays(cursors: Sequence[Cursor]) -> dict[str, list[Any]]:
 
 
 def _entry(row: Any) -> Entry:
-    message = Message(
-        id=EventId(row.event_id),
-        type=row.type,
-        source=row.source,
-        topic=row.topic,
-        key=row.key,
-        occurred_at=row.occurred_at,
-        data=row.data,
-        causation_id=row.causation_id,
-    )
-    return Entry(Cursor(row.topic, row.shard, row.xid, row.id), message)
+    topic, shard, xid, place_id, event_id, type_, source, key, occurred_at, causation_id, data = row
+    message = Message(EventId(event_id), type_, source, topic, key, occurred_at, data, causation_id)
+    return Entry(Cursor(topic, shard, xid, place_id), message)

@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -30,19 +30,39 @@ from leadpact.storage.tables import outbox
 SHARDS = 16  # how many instances of one consumer group can work side by side
 
 
-@dataclass(frozen=True, slots=True)
-class Announcement:
-    """An event that waits for its transaction to commit."""
+class Announcement(NamedTuple):
+    """An event that waits for its transaction to commit, as its row of the log."""
 
-    event: Event
-    caused_by: EventId | None
+    topic: str
+    shard: int
+    event_id: EventId
+    type: str
+    key: str
+    occurred_at: datetime
+    causation_id: EventId | None
+    data: str
+
+    @classmethod
+    def of(cls, event: Event, caused_by: EventId | None) -> Announcement:
+        """``event`` under an id of its own. It is written out here: of a batch's thousands, only the text is kept until the commit."""
+        key = event.key
+        return cls(
+            event.TOPIC.value,
+            shard_of(key),
+            EventId(new_id()),
+            event.TYPE,
+            key,
+            event.occurred_at,
+            caused_by,
+            event.to_json(),
+        )
 
 
-_COLUMNS = ("topic", "shard", "event_id", "type", "source", "key", "occurred_at", "causation_id", "data")
+_COLUMNS = Announcement._fields
 # WITH ORDINALITY would cost a sort; unnest returns rows in array order and the identity column numbers them in that order.
 _APPEND = text(
-    f"INSERT INTO outbox ({', '.join(_COLUMNS)}) "
-    f"SELECT topic, shard, event_id, type, source, key, occurred_at, causation_id, CAST(data AS json) "
+    f"INSERT INTO outbox (source, {', '.join(_COLUMNS)}) "
+    f"SELECT :source, topic, shard, event_id, type, key, occurred_at, causation_id, CAST(data AS json) "
     f"FROM {unnest(outbox, _COLUMNS)}"
 )
 
@@ -52,48 +72,30 @@ def shard_of(key: str) -> int:
     return zlib.crc32(key.encode()) % SHARDS
 
 
-async def announce(
-    connection: AsyncConnection, source: str, announcements: Sequence[Announcement]
-) -> list[EventId]:
-    """Write the events to the log, in order, with one statement. Returns their ids."""
-    if not announcements:
-        return []
-    ids = [EventId(new_id()) for _ in announcements]
-    events = [announcement.event for announcement in announcements]
-    keys = [event.key for event in events]
-    await connection.execute(
-        _APPEND,
-        {
-            "topic": [event.TOPIC.value for event in events],
-            "shard": [shard_of(key) for key in keys],
-            "event_id": ids,
-            "type": [event.TYPE for event in events],
-            "source": [f"/leadpact/{source}"] * len(events),
-            "key": keys,
-            "occurred_at": [event.occurred_at for event in events],
-            "causation_id": [announcement.caused_by for announcement in announcements],
-            "data": [event.to_json() for event in events],
-        },
-    )
-    return ids
+async def announce(connection: AsyncConnection, source: str, announcements: Sequence[Announcement]) -> None:
+    """Write the events to the log, in order, with one statement."""
+    if announcements:
+        await _append(connection, announcements, f"/leadpact/{source}")
 
 
 async def announce_again(connection: AsyncConnection, message: Message) -> None:
     """Write a message to the end of the log once more, under the id that it has: who has applied it will know it."""
-    await connection.execute(
-        _APPEND,
-        {
-            "topic": [message.topic],
-            "shard": [shard_of(message.key)],
-            "event_id": [message.id],
-            "type": [message.type],
-            "source": [message.source],
-            "key": [message.key],
-            "occurred_at": [message.occurred_at],
-            "causation_id": [message.causation_id],
-            "data": [message.data],
-        },
+    again = Announcement(
+        message.topic,
+        shard_of(message.key),
+        message.id,
+        message.type,
+        message.key,
+        message.occurred_at,
+        message.causation_id,
+        message.data,
     )
+    await _append(connection, [again], message.source)
+
+
+async def _append(connection: AsyncConnection, rows: Sequence[Announcement], source: str) -> None:
+    columns = dict(zip(_COLUMNS, zip(*rows, strict=True), strict=True))
+    await connection.execute(_APPEND, {"source": source, **columns})
 
 
 # Each shard is read from its oldest row on, as far as the slowest reader has come: what is too young ends the look at once, so a run

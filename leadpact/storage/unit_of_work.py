@@ -52,7 +52,7 @@ class Transaction:
 
     def emit(self, event: Event, *, caused_by: EventId | None = None) -> None:
         """Announce ``event`` if, and only if, this transaction commits."""
-        self.announcements.append(Announcement(event, caused_by))
+        self.announcements.append(Announcement.of(event, caused_by))
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
@@ -90,7 +90,7 @@ class UnitOfWork:
             if is_passing(error):
                 raise Transient(f"the database did not take it this time: {_short(error)}") from error
             raise
-        self._wake.poke({announcement.event.TOPIC for announcement in tx.announcements})
+        self._wake.poke({announcement.topic for announcement in tx.announcements})
 
 
 def is_passing(error: BaseException) -> bool:

@@ -16,7 +16,7 @@ import structlog
 
 from leadpact.events import Away, LeadAssigned, LeadHeld, LeadReassigned
 from leadpact.ids import EventId, new_id
-from leadpact.storage.bulk import insert_rows
+from leadpact.storage.bulk import JsonText, insert_rows
 from leadpact.storage.unit_of_work import Transaction
 from leadpact_router.assignment_rows import Owner, end_assignments
 from leadpact_router.decide import Given, Kept, decide
@@ -181,7 +181,7 @@ def _row(lead: Lead, assignment_id: UUID, cause_id: EventId, given: Given, terms
         "hop": lead.hop,
         "cause_id": cause_id,
         "assigned_at": terms.now,
-        "explanation": given.explanation,
+        "explanation": JsonText.of(given.explanation),
         "pact_version": terms.applied.version,
         "accepted_at": None,
         "contacted_at": None,

@@ -24,7 +24,7 @@ from sqlalchemy import text
 
 from leadpact.events import LeadCaptured, LeadMatched
 from leadpact.ids import new_id
-from leadpact.storage.bulk import insert_rows
+from leadpact.storage.bulk import JsonText, insert_rows
 from leadpact.storage.unit_of_work import Transaction
 from leadpact_router.appraise import appraise
 from leadpact_router.assign import Ready, assign_all
@@ -166,7 +166,7 @@ def _touch_row(
         "matched_by": matched_by,
         "occurred_at": event.occurred_at,
         "received_at": event.received_at,
-        "draft": said,
+        "draft": JsonText.of(said),
         "upload_id": event.upload_id,
         "row": event.row,
     }

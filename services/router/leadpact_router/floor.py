@@ -14,6 +14,7 @@ from leadpact.pact.routing import Pool
 from leadpact_router.availability import (
     HAD_IT_BEFORE,
     INACTIVE,
+    NO_LIMITS,
     NOT_ON_THE_ROSTER,
     Limits,
     Load,
@@ -60,7 +61,9 @@ class Floor:
         for rep in reps:
             self._reps[rep.email] = self._reps[rep.id] = rep
             self._missing[rep.id] = offline(rep) or away(rep, now)
-            self._own_limits[rep.id] = Limits(rep.open_limit, rep.daily_limit)
+            own = Limits(rep.open_limit, rep.daily_limit)
+            if own != NO_LIMITS:
+                self._own_limits[rep.id] = own
 
     def rep(self, ref: str) -> Rep | None:
         """Whoever the pact means by ``ref``: an id, or an e-mail address in any case."""
@@ -74,8 +77,10 @@ class Floor:
             return INACTIVE
         if rep.id in excluded:
             return HAD_IT_BEFORE
-        narrowed = limits.narrowed(self._own_limits[rep.id])
-        return self._missing[rep.id] or over_limit(self.loads.get(rep.id, _NOTHING_YET), narrowed)
+        own = self._own_limits.get(rep.id)
+        if own is not None:
+            limits = limits.narrowed(own)
+        return self._missing[rep.id] or over_limit(self.loads.get(rep.id, _NOTHING_YET), limits)
 
     def opens_at(self, rep: Rep, pool_calendar: str) -> datetime:
         """When the rep is next at work by the hours they keep in this pool; ``now`` if they are."""

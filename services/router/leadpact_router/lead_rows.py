@@ -192,9 +192,7 @@ def _row(lead: Lead) -> dict[str, Any]:
         "fit": lead.fit,
         "engagement": lead.engagement,
         "band": lead.band,
-        "contributions": [
-            {"name": one.name, "points": one.points, "because": one.because} for one in lead.contributions
-        ],
+        "contributions": lead.contributions,
         "qualified_at": lead.qualified_at,
         "qualified_because": lead.qualified_because,
         "unqualified_because": lead.unqualified_because,

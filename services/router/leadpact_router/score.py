@@ -76,7 +76,7 @@ def _engagement(signals: Mapping[str, Signal], engagement: Engagement, now: date
             # A kind that a newer pact counts once may have been gathered more often under an older one.
             strength = min(strength, 1.0)
         times = "once" if worth.once or signal.times == 1 else f"{signal.times} times"
-        because = f"{times}, last on {signal.as_of:%Y-%m-%d}"
+        because = f"{times}, last on {signal.as_of.date()}"
         contributions.append(
             Contribution(name=kind, points=round(worth.points * strength, 2), because=because)
         )

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A member of a pool who can be given the lead.
 
     ``weight`` is their share in the pact, relative to the others'. ``served`` is their place in the pool's
@@ -25,8 +24,7 @@ class Candidate:
     served: float
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """Where a candidate stood when the choice was made.
 
     ``owed`` is in turns; below zero they are ahead of their share.
