@@ -10,7 +10,8 @@ The relay is one more reader of the log. A round is four steps, and no network c
 
 What can go wrong, and what follows:
 
-* Killed between 3 and 4, or the lease lost: the next round publishes the same events again. Consumers know them by their ids.
+* Killed between 3 and 4, or the server before 4 was on its disk, or the lease lost: the next round publishes the same events again.
+  Consumers know them by their ids.
 * A send that timed out is *unknown*, not failed; it is published again. A late first copy is a repeat of what was there before.
 * Two relays overlap (one was suspended): both publish from the same cursors in the same order, so the *first* copy of every event
   still stands in order; only the holder of the epoch moves a cursor.
@@ -66,6 +67,11 @@ _REQUEST_SECONDS = 5.0
 _STANDBY_SECONDS = 1.0
 _FIRST_POLL_SECONDS = 0.005
 _BATCH_BYTES = 262_144
+
+# That the cursors have moved need not survive a crash of the server: forgotten, it is a round that died before its last step. So a round
+# ends without waiting for the disk, and what was announced meanwhile is on its way sooner. What is set aside is said to
+# others, and does wait.
+_WITHOUT_WAITING_FOR_THE_DISK = text("SET LOCAL synchronous_commit TO off")
 
 _TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 _TOPICS = [topic.value for topic in Topic]
@@ -227,17 +233,14 @@ class Relay:
             refused = [
                 (entry, round_.refused[entry.place]) for entry in passed if entry.place in round_.refused
             ]
-            await self._set_aside(tx, refused)
+            if refused:
+                await _set_aside(tx, refused)
+            else:
+                await tx.execute(_WITHOUT_WAITING_FOR_THE_DISK)
             await event_log.move(tx, RELAY, [entry.place for entry in passed])
         for entry in passed:
             if entry.place in round_.published:
                 self._metrics.relay_published.labels(entry.place.topic).inc()
-
-    async def _set_aside(self, tx: Transaction, refused: Sequence[tuple[Entry, str]]) -> None:
-        if refused:
-            now = (await tx.execute(text("SELECT statement_timestamp()"))).scalar_one()
-            items = [SetAside(_origin(entry), "Kafka refuses it as too large", why) for entry, why in refused]
-            await set_aside(tx, RELAY, items, now)
 
     async def _give_up(self, error: Exception, failures: int) -> None:
         """Begin again with a new producer, and let another process try if it can: the fault may be on our side."""
@@ -301,6 +304,12 @@ def _batches(producer: AIOKafkaProducer, lane: Sequence[Entry]) -> Iterator[tupl
         entries.append(entry)
     batch.close()
     yield batch, entries
+
+
+async def _set_aside(tx: Transaction, refused: Sequence[tuple[Entry, str]]) -> None:
+    now = (await tx.execute(text("SELECT statement_timestamp()"))).scalar_one()
+    items = [SetAside(_origin(entry), "Kafka refuses it as too large", why) for entry, why in refused]
+    await set_aside(tx, RELAY, items, now)
 
 
 def _origin(entry: Entry) -> Delivery:
