@@ -140,11 +140,17 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]  # ships no 
         """Partitions that are ours and wait for their place. None while a fetch is under way: it may read them from elsewhere."""
         return [] if self._fetch else sorted(self._assigned - self.places.keys())
 
-    async def reach(self, partitions: Sequence[TopicPartition]) -> tuple[Places, Places]:
-        """The first offset and the end of each partition's log."""
+    async def beginnings(self, partitions: Sequence[TopicPartition]) -> Places:
+        """The first offset of each partition's log."""
+        async with kafka_call(_CALL_SECONDS, "say where its log begins"):
+            offsets: Places = await self._client.beginning_offsets(partitions)
+            return offsets
+
+    async def ends(self, partitions: Sequence[TopicPartition]) -> Places:
+        """The offset that each partition's next record will have."""
         async with kafka_call(_CALL_SECONDS, "say how far its log reaches"):
-            beginnings = await self._client.beginning_offsets(partitions)
-            return beginnings, await self._client.end_offsets(partitions)
+            offsets: Places = await self._client.end_offsets(partitions)
+            return offsets
 
     def set_places(self, places: Mapping[TopicPartition, int]) -> None:
         """Let the next fetch of each partition begin at its place; passes over those that were revoked meanwhile."""

@@ -167,8 +167,10 @@ class KafkaReader:
         unset = member.unset
         if not unset:
             return
-        beginnings, ends = await member.reach(unset)
+        beginnings = await member.beginnings(unset)
         places = await self._standing(beginnings)
+        # After the places: until it has heard of the rebalance, another member may go on applying what comes.
+        ends = await member.ends(unset)
         for partition in unset:
             if not beginnings[partition] <= places[partition] <= ends[partition]:
                 reach = f"Kafka has those from {beginnings[partition]} to {ends[partition]}"
