@@ -70,7 +70,7 @@ def columns_of(table: Table, names: Sequence[str], rows: Iterable[Mapping[str, A
 
 
 def _written_out(value: Any) -> str | None:
-    return value if value is None or isinstance(value, JsonText) else JsonText.of(value)
+    return value if value is None or isinstance(value, JsonText) else to_json(value).decode()
 
 
 def unnest(table: Table, names: Sequence[str], alias: str = "r") -> str:
