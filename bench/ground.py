@@ -12,7 +12,7 @@ import re
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import count
@@ -101,9 +101,13 @@ class Server:
     def cpu_seconds(self) -> float:
         """CPU time that the server's processes have used, those that have ended too."""
         postmaster = psutil.Process(self._embedded.pid)
-        used = [process.cpu_times() for process in (postmaster, *postmaster.children())]
-        ended = used[0].children_user + used[0].children_system
-        return ended + sum(times.user + times.system for times in used)
+        children = 0.0
+        for child in postmaster.children():
+            with suppress(psutil.NoSuchProcess):  # it has ended just now, so the postmaster accounts for it
+                times = child.cpu_times()
+                children += times.user + times.system
+        own = postmaster.cpu_times()
+        return children + own.user + own.system + own.children_user + own.children_system
 
     async def make_template(self) -> None:
         await _administer(self._embedded.url, f"CREATE DATABASE {_TEMPLATE}")
