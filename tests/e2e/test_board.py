@@ -254,7 +254,7 @@ async def test_who_signs_out_sees_nothing_any_more(running: Running, browser: Br
 async def owner(page: Page, name: str) -> str:
     """Whose clock runs on the lead, once one does."""
     row = page.get_by_role("region", name="Clocks").get_by_role("row").filter(has_text=name)
-    return (await row.locator("[data-label=Owner]").inner_text()).strip()
+    return (await row.locator("[data-label=On]").inner_text()).strip()
 
 
 async def has_clock(running: Running) -> bool:
