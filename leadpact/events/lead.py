@@ -50,7 +50,11 @@ class LeadEvent(Event):
 
 
 class LeadMatched(LeadEvent):
-    """A captured lead was recognised: as a new person or a known one, with or without an account."""
+    """A captured lead was recognised: as a new person or a known one, with or without an account.
+
+    ``reopened``: the lead had been given back or closed, and this person asking again begins it anew, without an owner. What it
+    comes to follows; if it does not qualify, nothing follows.
+    """
 
     TYPE: ClassVar[str] = "leadpact.lead.matched.v1"
 
@@ -60,6 +64,7 @@ class LeadMatched(LeadEvent):
     matched_by: str  # "new", "email" or "phone"
     account_id: UUID | None = None
     account_name: str | None = None
+    reopened: bool = False
 
 
 class Contribution(Fact):
@@ -102,7 +107,8 @@ class Away(Fact):
 class LeadAssigned(LeadEvent):
     """The lead has an owner. ``explanation`` holds each rule tried and each candidate passed over.
 
-    ``rep_away`` are the absences that lie ahead of the owner at that time.
+    ``rep_away`` are the absences that lie ahead of the owner at that time. ``stage`` is `accepted` or `contacted` if the lead
+    returns to somebody who did that before it was taken from them.
     """
 
     TYPE: ClassVar[str] = "leadpact.lead.assigned.v1"
@@ -117,6 +123,7 @@ class LeadAssigned(LeadEvent):
     pool_calendar: str | None = None
     rule: str
     hop: int  # 1 for the first owner, 2 after one reassignment
+    stage: str = "assigned"
     lead: LeadFacts
     explanation: dict[str, Any]
     pact_version: int

@@ -134,9 +134,10 @@ _ALL: tuple[Event, ...] = (
         person_id=PERSON,
         receipt_id=RECEIPT,
         source="website-demo",
-        matched_by="new",
+        matched_by="email",
         account_id=ACCOUNT,
         account_name="Größe & Söhne",
+        reopened=True,
     ),
     LeadScored(
         occurred_at=AT,

@@ -1,41 +1,31 @@
 """Tell an integrator what became of a post: whose lead it is, how far it has got, and who has it.
 
 A projection of the router's events, kept by the consumer group ``ingest``. ``lead.matched`` ties a receipt to its lead; every later
-event moves one row per lead, so a hundred receipts of one lead cost nothing more. A receipt whose message was set aside has its outcome, too, though it
-is not the one that was hoped for. What is left is in flight: every accepted receipt is applied, dead-lettered or in flight, and the last of these is
-watched (``InFlight``).
+event moves one row per lead, so a hundred receipts of one lead cost nothing more. Not everything that is announced moves a lead: reports come late,
+also from whoever had the lead before, and are facts all the same (``progress.py``). A receipt whose message was set aside has its outcome, too, though
+it is not the one that was hoped for. What is left is in flight: every accepted receipt is applied, dead-lettered or in flight, and the last of these
+is watched (``InFlight``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel
-from sqlalchemy import TextClause, text
+from sqlalchemy import text
 
 from leadpact.bus.consume import Consumer, Handler, Received
 from leadpact.clock import Clock
 from leadpact.errors import NotFound
-from leadpact.events import (
-    Event,
-    LeadAccepted,
-    LeadAssigned,
-    LeadClosed,
-    LeadContacted,
-    LeadHeld,
-    LeadMatched,
-    LeadQualified,
-    LeadReassigned,
-    LeadRejected,
-    MessageDeadLettered,
-    Topic,
-)
-from leadpact.storage.bulk import insert_rows, unnest
+from leadpact.events import Event, LeadMatched, MessageDeadLettered, Topic
+from leadpact.events.lead import LeadEvent
+from leadpact.storage.bulk import columns_of, insert_rows, unnest
 from leadpact.storage.unit_of_work import Transaction
+from leadpact_ingest.progress import MOVES, Progress, after
 from leadpact_ingest.tables import lead_progress, receipt
 
 CONSUMER = "ingest"
@@ -96,75 +86,45 @@ async def count_in_flight(tx: Transaction) -> InFlight:
 
 def receipts_consumer(clock: Clock) -> Consumer:
     """What keeps the projection up to date."""
-    return Consumer(
-        CONSUMER,
-        {
-            LeadMatched: _matched,
-            LeadQualified: _qualified,
-            LeadAssigned: _now_with_rep("assigned"),
-            LeadReassigned: _now_with_rep("assigned"),
-            LeadAccepted: _now_with_rep("accepted"),
-            LeadContacted: _now_with_rep("contacted"),
-            LeadHeld: _held,
-            LeadRejected: _rejected,
-            LeadClosed: _closed,
-            MessageDeadLettered: _set_aside,
-        },
-        clock,
-    )
+    # One handler for all that leads go through, so that a batch is one wave of it, in order.
+    handlers: dict[type[Event], Handler] = {MessageDeadLettered: _set_aside}
+    return Consumer(CONSUMER, handlers | dict.fromkeys(MOVES, _follow), clock)
 
 
-_WITH_REP = (LeadAssigned, LeadAccepted, LeadContacted)  # LeadReassigned is a LeadAssigned
-_STAGE_AFTER = {"recycle": "recycled", "nurture": "nurtured", "disqualify": "disqualified"}
+async def _follow(tx: Transaction, received: Sequence[Received]) -> None:
+    """Tie receipts to the leads they became, and bring each lead to where the last of its events leads."""
+    matched = _events(received, LeadMatched)
+    if matched:
+        await _begin(tx, matched)
+    events = _events(received, LeadEvent)
+    before = await _lock(tx, {event.lead_id for event in events})
+    now = dict(before)
+    for event in events:
+        if event.lead_id in now:
+            now[event.lead_id] = after(now[event.lead_id], event)
+    await _save(tx, [now[lead_id] for lead_id in sorted(now) if now[lead_id] != before[lead_id]])
 
 
-async def _matched(tx: Transaction, received: Sequence[Received]) -> None:
-    """A receipt has found its lead; a lead that is new here starts as such."""
-    events = _events(received, LeadMatched)
+async def _begin(tx: Transaction, matched: Sequence[LeadMatched]) -> None:
+    """A lead that is not known here is new."""
     leads = [
         {"lead_id": event.lead_id, "stage": "new", "changed_at": event.occurred_at}
-        for event in sorted(events, key=lambda event: event.lead_id)
+        for event in sorted(matched, key=lambda event: event.lead_id)
     ]
     await insert_rows(tx, lead_progress, leads, conflict="DO NOTHING")
-    ties = {"id": [event.receipt_id for event in events], "lead_id": [event.lead_id for event in events]}
+    ties = {"id": [event.receipt_id for event in matched], "lead_id": [event.lead_id for event in matched]}
     await tx.execute(_TIE, ties)
 
 
-async def _qualified(tx: Transaction, received: Sequence[Received]) -> None:
-    events = _events(received, LeadQualified)
-    await _move(tx, [(event.lead_id, "mql", None, event.occurred_at) for event in events], _MOVE)
+async def _lock(tx: Transaction, lead_ids: Collection[UUID]) -> dict[UUID, Progress]:
+    """Where the leads are; one whose beginning was not heard of is left out."""
+    rows = await tx.execute(_LOCK, {"leads": sorted(lead_ids)})
+    return {row["lead_id"]: Progress(**row) for row in rows.mappings()}
 
 
-def _now_with_rep(stage: str) -> Handler:
-    """What an event does that says which rep has the lead."""
-
-    async def move(tx: Transaction, received: Sequence[Received]) -> None:
-        events = [one.event for one in received if isinstance(one.event, _WITH_REP)]
-        moves = [(event.lead_id, stage, event.rep_id, event.occurred_at) for event in events]
-        await _move(tx, moves, _MOVE_WITH_OWNER)
-
-    return move
-
-
-async def _held(tx: Transaction, received: Sequence[Received]) -> None:
-    events = _events(received, LeadHeld)
-    await _move(tx, [(event.lead_id, "held", None, event.occurred_at) for event in events], _MOVE_WITH_OWNER)
-
-
-async def _rejected(tx: Transaction, received: Sequence[Received]) -> None:
-    """Given back: nobody's, at the stage that the pact's outcome leads to."""
-    moves = [
-        (event.lead_id, _STAGE_AFTER.get(event.outcome, event.outcome), None, event.occurred_at)
-        for event in _events(received, LeadRejected)
-    ]
-    await _move(tx, moves, _MOVE_WITH_OWNER)
-
-
-async def _closed(tx: Transaction, received: Sequence[Received]) -> None:
-    """Done with, so nobody's."""
-    events = _events(received, LeadClosed)
-    moves = [(event.lead_id, "closed", None, event.occurred_at) for event in events]
-    await _move(tx, moves, _MOVE_WITH_OWNER)
+async def _save(tx: Transaction, moved: Sequence[Progress]) -> None:
+    if moved:
+        await tx.execute(_SAVE, columns_of(lead_progress, Progress._fields, [one._asdict() for one in moved]))
 
 
 async def _set_aside(tx: Transaction, received: Sequence[Received]) -> None:
@@ -178,31 +138,21 @@ E = TypeVar("E", bound=Event)
 
 
 def _events(received: Sequence[Received], kind: type[E]) -> list[E]:
-    """The events inside; the consumer hands a handler those of its class only."""
+    """The events of a class; the consumer hands a handler those of its classes only."""
     return [one.event for one in received if isinstance(one.event, kind)]
 
 
-_Move = tuple[UUID, str, str | None, datetime]
-
-
-async def _move(tx: Transaction, moves: Sequence[_Move], statement: TextClause) -> None:
-    """Set each lead to where the last of its moves leads; UPDATE … FROM would pick one of several by chance."""
-    latest = {lead_id: move for move in moves for lead_id in [move[0]]}
-    columns = zip(*(latest[lead_id] for lead_id in sorted(latest)), strict=True)
-    await tx.execute(statement, dict(zip(_MOVED, map(list, columns), strict=True)))
-
-
-_MOVED = ("lead_id", "stage", "owner", "changed_at")
-_MOVE = text(
-    f"""
-    UPDATE lead_progress p SET stage = r.stage, changed_at = r.changed_at
-    FROM {unnest(lead_progress, _MOVED)} WHERE p.lead_id = r.lead_id
+_LOCK = text(
+    """
+    SELECT lead_id, stage, owner, assignment_id, changed_at FROM lead_progress
+    WHERE lead_id = ANY(CAST(:leads AS uuid[])) ORDER BY lead_id FOR UPDATE
     """
 )
-_MOVE_WITH_OWNER = text(
+_SAVE = text(
     f"""
-    UPDATE lead_progress p SET stage = r.stage, owner = r.owner, changed_at = r.changed_at
-    FROM {unnest(lead_progress, _MOVED)} WHERE p.lead_id = r.lead_id
+    UPDATE lead_progress p
+    SET stage = r.stage, owner = r.owner, assignment_id = r.assignment_id, changed_at = r.changed_at
+    FROM {unnest(lead_progress, Progress._fields)} WHERE p.lead_id = r.lead_id
     """
 )
 _TIE = text(

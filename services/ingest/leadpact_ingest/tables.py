@@ -88,6 +88,9 @@ lead_progress = Table(
     Column("lead_id", Uuid, primary_key=True),
     Column("stage", Text, nullable=False),
     Column("owner", Text),
+    Column(
+        "assignment_id", Uuid
+    ),  # what made them the owner: a report that names another is a former owner's
     Column("changed_at", DateTime(timezone=True), nullable=False),
     postgresql_with={"fillfactor": "70"},
 )

@@ -130,14 +130,21 @@ def choose_for(ready: Ready, floor: Floor, terms: Terms, waiting: Collection[str
     )
 
 
-def give(tx: Transaction, ready: Ready, given: Given, handover: Handover, terms: Terms) -> None:
-    """The lead has an owner."""
+def give(
+    tx: Transaction,
+    ready: Ready,
+    given: Given,
+    handover: Handover,
+    terms: Terms,
+    stage: Stage = Stage.ASSIGNED,
+) -> None:
+    """The lead has an owner, and is at ``stage`` with them."""
     lead, floor = ready.lead, handover.floor
     cause_id = EventId(lead.held_cause_id) if lead.held_cause_id else ready.cause_id
     floor.give(given.rep.id)
     if given.pool is not None:
         floor.turn_taken(given.pool, given.rep.id, given.served)
-    lead.owner, lead.assignment_id, lead.stage = given.rep.id, new_id(), Stage.ASSIGNED
+    lead.owner, lead.assignment_id, lead.stage = given.rep.id, new_id(), stage
     lead.hop += 1
     lead.held_since = lead.held_reason = lead.held_pool = lead.held_cause_id = None
     handover.given.append(_row(lead, lead.assignment_id, cause_id, given, terms))
@@ -207,6 +214,7 @@ def _assigned(ready: Ready, assignment_id: UUID, given: Given, terms: Terms) -> 
         "pool_calendar": terms.applied.pact.routing.pools[given.pool or ready.route.pool].calendar,
         "rule": given.rule,
         "hop": lead.hop,
+        "stage": lead.stage.value,
         "lead": lead.event_facts(),
         "explanation": given.explanation,
         "pact_version": terms.applied.version,

@@ -59,12 +59,12 @@ async def capture(
     for one, who in zip(fresh, recognitions, strict=True):
         event = one.event
         said = event.lead.to_json()
-        lead = _touched(leads, who, event, said)
+        lead, is_reopened = _touched(leads, who, event, said)
         lead.account = _account(lead, accounts)
         at = min(event.occurred_at, event.received_at)
         lead.hear(event.intent, at, terms.applied.pact.scoring.engagement)
         touches.append(_touch_row(lead, event, who.matched_by, said))
-        tx.emit(_matched(lead, event, who, terms.now), caused_by=one.id)
+        tx.emit(_matched(lead, event, who, terms.now, reopened=is_reopened), caused_by=one.id)
         for result in appraise(lead, terms.applied, terms.now):
             tx.emit(result, caused_by=one.id)
         if lead.stage is Stage.MQL:
@@ -96,9 +96,12 @@ async def _accounts(
     return accounts | await read_accounts(tx, domains)
 
 
-def _touched(leads: dict[UUID, Lead], who: Recognition, event: LeadCaptured, said: dict[str, Any]) -> Lead:
-    """The person's lead after this touch; a new one, or a closed one opened again, if need be."""
+def _touched(
+    leads: dict[UUID, Lead], who: Recognition, event: LeadCaptured, said: dict[str, Any]
+) -> tuple[Lead, bool]:
+    """The person's lead after this touch, a new one if need be; and whether it was a closed one that is opened again."""
     lead = leads.get(who.person_id)
+    is_reopened = lead is not None and _asks_again(lead, event)
     if lead is None:
         lead = leads[who.person_id] = Lead(
             id=new_id(),
@@ -109,14 +112,14 @@ def _touched(leads: dict[UUID, Lead], who: Recognition, event: LeadCaptured, sai
             received_at=event.received_at,
             touched_at=event.received_at,
         )
-    elif _asks_again(lead, event):
+    elif is_reopened:
         _reopen(lead, event.received_at)
     elif lead.stage is Stage.NEW and _asks(event):
         lead.received_at = max(lead.received_at, event.received_at)
     lead.draft = unite(lead.draft, said)
     lead.source, lead.source_kind, lead.intent = event.source, event.source_kind, event.intent
     lead.touched_at = max(lead.touched_at, event.received_at)
-    return lead
+    return lead, is_reopened
 
 
 def _asks(event: LeadCaptured) -> bool:
@@ -172,7 +175,9 @@ def _touch_row(
     }
 
 
-def _matched(lead: Lead, event: LeadCaptured, who: Recognition, now: datetime) -> LeadMatched:
+def _matched(
+    lead: Lead, event: LeadCaptured, who: Recognition, now: datetime, *, reopened: bool
+) -> LeadMatched:
     return LeadMatched(
         occurred_at=now,
         lead_id=lead.id,
@@ -182,4 +187,5 @@ def _matched(lead: Lead, event: LeadCaptured, who: Recognition, now: datetime) -
         matched_by=who.matched_by,
         account_id=lead.account.id if lead.account else None,
         account_name=lead.account.name if lead.account else None,
+        reopened=reopened,
     )

@@ -85,18 +85,22 @@ def _return(tx: Transaction, keeper: Owner, ready: Ready, handover: Handover, te
         handover.taken.append(lead.assignment_id)
     lead.held_cause_id = None  # whatever asked for an owner has one
     lead.hops_by_breach = max(0, lead.hops_by_breach - 1)
-    give(tx, ready, _given(rep, ready), handover, terms)
+    give(tx, ready, _given(rep, ready), handover, terms, _stage_with(keeper))
     handover.given[-1] |= {
         "accepted_at": keeper.accepted_at,
         "contacted_at": keeper.contacted_at,
         "contact_channel": keeper.contact_channel,
     }
-    if keeper.accepted_at is not None:
-        lead.stage = Stage.ACCEPTED
     if keeper.has_reached:
-        lead.stage = Stage.CONTACTED
         floor.take_away(rep.id)  # it does not wait for a first touch
     log.info("router.lead_given_back", lead_id=str(lead.id), rep=rep.id, reason=ready.reason)
+
+
+def _stage_with(keeper: Owner) -> Stage:
+    """Where the lead stands with somebody who had it before."""
+    if keeper.has_reached:
+        return Stage.CONTACTED
+    return Stage.ASSIGNED if keeper.accepted_at is None else Stage.ACCEPTED
 
 
 def _given(rep: Rep, ready: Ready) -> Given:

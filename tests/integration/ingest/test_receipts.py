@@ -43,6 +43,7 @@ class Router:
     def __init__(self, ingest: Ingest) -> None:
         self.ingest = ingest
         self.lead_id = new_id()
+        self.assignment_id = new_id()  # the latest
         now = ingest.parts.clock.now()
         self.facts = LeadFacts(
             lead_id=self.lead_id,
@@ -57,14 +58,15 @@ class Router:
     def now(self) -> datetime:
         return self.ingest.parts.clock.now()
 
-    def matched(self, receipt: str, lead_id: UUID | None = None) -> LeadMatched:
+    def matched(self, receipt: str, *, reopened: bool = False) -> LeadMatched:
         return LeadMatched(
             occurred_at=self.now,
-            lead_id=lead_id or self.lead_id,
+            lead_id=self.lead_id,
             person_id=self.facts.person_id,
             receipt_id=UUID(receipt),
             source="website-demo",
-            matched_by="new",
+            matched_by="email" if reopened else "new",
+            reopened=reopened,
         )
 
     def qualified(self) -> LeadQualified:
@@ -73,10 +75,11 @@ class Router:
     def assigned(
         self, rep_id: str = "ana", kind: type[LeadAssigned] = LeadAssigned, **more: Any
     ) -> LeadAssigned:
+        self.assignment_id = new_id()
         return kind(
             occurred_at=self.now,
             lead_id=self.lead_id,
-            assignment_id=new_id(),
+            assignment_id=self.assignment_id,
             rep_id=rep_id,
             rep_name=rep_id.title(),
             rep_timezone="Europe/Berlin",
@@ -88,9 +91,15 @@ class Router:
             **more,
         )
 
-    def reassigned(self, rep_id: str) -> LeadAssigned:
+    def reassigned(self, rep_id: str, **more: Any) -> LeadAssigned:
+        previous = self.assignment_id
         return self.assigned(
-            rep_id, LeadReassigned, previous_assignment_id=new_id(), previous_rep_id="ana", reason="breach"
+            rep_id,
+            LeadReassigned,
+            previous_assignment_id=previous,
+            previous_rep_id="ana",
+            reason="breach",
+            **more,
         )
 
     def held(self) -> LeadHeld:
@@ -108,11 +117,14 @@ class Router:
             occurred_at=self.now,
             recorded_at=self.now,
             lead_id=self.lead_id,
-            assignment_id=new_id(),
-            rep_id="ana",
-            **more,
+            **{"assignment_id": self.assignment_id, "rep_id": "ana", **more},
         )
         return worked
+
+    def contacted(self, assigned: LeadAssigned) -> Event:
+        """Somebody who had the lead, or has it, reached the person."""
+        had = {"assignment_id": assigned.assignment_id, "rep_id": assigned.rep_id}
+        return self.worked(LeadContacted, channel="call", **had)
 
     async def says(self, *events: Event) -> None:
         """Announce in one transaction, and let ingest hear it."""
@@ -169,6 +181,7 @@ async def test_a_receipt_follows_its_lead_from_step_to_step(ingest: Ingest, rout
         (router.assigned("ana"), ("assigned", "ana")),
         (router.worked(LeadContacted, channel="call"), ("contacted", "ana")),
         (router.worked(LeadRejected, reason="bad_data", outcome="disqualify"), ("disqualified", None)),
+        (router.matched(one, reopened=True), ("new", None)),
         (router.qualified(), ("mql", None)),
         (router.assigned("ana"), ("assigned", "ana")),
         (router.worked(LeadClosed, reason="won"), ("closed", None)),
@@ -200,6 +213,73 @@ async def test_two_posts_of_one_lead_show_the_same_lead(ingest: Ingest, router: 
     await router.says(router.matched(two))
 
     assert await stage_and_owner(ingest, one) == await stage_and_owner(ingest, two) == ("assigned", "ana")
+
+
+async def test_who_accepts_after_the_contact_takes_no_step_back(ingest: Ingest, router: Router) -> None:
+    one = await posted(ingest)
+    anas = router.assigned("ana")
+    await router.says(router.matched(one), router.qualified(), anas, router.contacted(anas))
+
+    await router.says(router.worked(LeadAccepted))
+
+    assert await stage_and_owner(ingest, one) == ("contacted", "ana")
+
+
+@pytest.mark.parametrize("now_with", ["ben", "ana", None])
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_a_late_contact_of_a_former_owner_moves_nothing(
+    ingest: Ingest, router: Router, now_with: str | None, at_once: bool
+) -> None:
+    """Also if the same rep has it again, under another assignment."""
+    one = await posted(ingest)
+    anas = router.assigned("ana")
+    story = [
+        router.matched(one),
+        router.qualified(),
+        anas,
+        router.reassigned(now_with) if now_with else router.held(),
+        router.contacted(anas),
+    ]
+
+    for told in [story] if at_once else [[event] for event in story]:
+        await router.says(*told)
+
+    assert await stage_and_owner(ingest, one) == ("assigned" if now_with else "held", now_with)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "stage"),
+    [("recycle", "recycled"), ("nurture", "nurtured"), ("disqualify", "disqualified"), (None, "closed")],
+)
+async def test_who_asks_again_after_the_end_begins_anew(
+    ingest: Ingest, router: Router, outcome: str | None, stage: str
+) -> None:
+    one, two, three = [await posted(ingest, message=message) for message in ("one", "two", "three")]
+    anas = router.assigned("ana")
+    end = (
+        router.worked(LeadRejected, reason="no", outcome=outcome)
+        if outcome
+        else router.worked(LeadClosed, reason="won")
+    )
+    await router.says(router.matched(one), router.qualified(), anas, end)
+
+    await router.says(router.matched(two))
+    assert await stage_and_owner(ingest, two) == (stage, None)
+    await router.says(router.matched(three, reopened=True), router.contacted(anas))
+    assert await stage_and_owner(ingest, one) == await stage_and_owner(ingest, three) == ("new", None)
+
+    await router.says(router.qualified(), router.assigned("ben"))
+    assert await stage_and_owner(ingest, one) == ("assigned", "ben")
+
+
+async def test_a_lead_that_returns_stands_where_its_owner_had_left_it(ingest: Ingest, router: Router) -> None:
+    one = await posted(ingest)
+    anas = router.assigned("ana")
+    await router.says(router.matched(one), router.qualified(), anas, router.reassigned("ben"))
+
+    await router.says(router.contacted(anas), router.reassigned("ana", stage="contacted"))
+
+    assert await stage_and_owner(ingest, one) == ("contacted", "ana")
 
 
 async def test_a_story_told_twice_changes_nothing(ingest: Ingest, router: Router) -> None:

@@ -115,6 +115,39 @@ async def test_clocks_that_ran_run_on_and_what_was_known_of_their_assignments_is
     assert assignment.rep_id == "ana"
 
 
+async def test_what_receipts_tell_of_a_lead_is_what_the_router_has(first_version: AsyncEngine) -> None:
+    """Ingest had noted down a former owner's late contact as the present state."""
+    person_id, lead_id, assignment_id = new_id(), new_id(), new_id()
+    await _insert(first_version, "person", id=person_id, first_seen_at=START)
+    await _insert(
+        first_version,
+        "lead",
+        id=lead_id,
+        person_id=person_id,
+        source="website-demo",
+        source_kind="form",
+        intent="demo_request",
+        received_at=START,
+        touched_at=START,
+        stage="assigned",
+        draft="{}",
+        owner="ben",
+        assignment_id=assignment_id,
+        hop=2,
+    )
+    await _insert(
+        first_version, "lead_progress", lead_id=lead_id, stage="contacted", owner="ana", changed_at=START
+    )
+
+    await migrate(first_version)
+
+    async with first_version.connect() as connection:
+        shown = (
+            await connection.execute(text("SELECT stage, owner, assignment_id FROM lead_progress"))
+        ).one()
+    assert tuple(shown) == ("assigned", "ben", assignment_id)
+
+
 async def test_an_empty_database_of_the_first_version_is_upgraded_too(first_version: AsyncEngine) -> None:
     await migrate(first_version)
     await migrate(first_version)

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from leadpact.errors import Conflict, NotFound
-from leadpact.events import LeadAccepted, LeadAssigned, LeadClosed, LeadContacted, LeadHeld
+from leadpact.events import LeadAccepted, LeadAssigned, LeadClosed, LeadContacted, LeadHeld, LeadMatched
 from leadpact_router.work import Closed, accept, close, contact, reject
 from tests.support.fake_clock import TUESDAY_MORNING
 from tests.support.routing import Router, captured, downloaded
@@ -116,6 +116,23 @@ async def test_who_asks_again_is_a_new_request(router: Router) -> None:
     assert [one.reason for one in await router.said(LeadClosed)] == ["won", "lost"]
 
 
+@pytest.mark.parametrize("end", ["closed", "recycled", "nurtured", "disqualified"])
+async def test_who_asks_again_and_does_not_qualify_is_announced_as_opened_anew(
+    router: Router, end: str
+) -> None:
+    first = await _assigned(router)
+    if end == "closed":
+        await _close(router, first.lead_id)
+    else:
+        await _reject(router, first, {"recycled": "not_now", "nurtured": "no_budget"}.get(end, "bad_data"))
+    asked_at = router.clock.advance(timedelta(days=30))
+    await router.hear(downloaded(JO, source_kind="syndication", at=asked_at))
+    assert await router.value("SELECT stage FROM lead") == end
+    await router.hear(downloaded(JO, at=asked_at), downloaded(JO, at=asked_at))
+    assert await router.rows("SELECT stage, owner FROM lead") == [("new", None)]
+    assert [one.reopened for one in await router.said(LeadMatched)] == [False, False, True, False]
+
+
 async def test_an_unknown_lead_is_not_found(router: Router) -> None:
     with pytest.raises(NotFound):
         await _close(router, uuid4())
@@ -133,6 +150,20 @@ async def _close(
     async with router.uow.transaction() as tx:
         now = router.clock.now()
         return await close(tx, lead_id, reason=reason, occurred_at=occurred_at or now, now=now)
+
+
+async def _reject(router: Router, assigned: LeadAssigned, reason: str) -> None:
+    async with router.uow.transaction() as tx:
+        now, applied = router.clock.now(), await router.book.current(tx)
+        await reject(
+            tx,
+            assigned.assignment_id,
+            reason=reason,
+            note="it was none",
+            occurred_at=now,
+            now=now,
+            applied=applied,
+        )
 
 
 async def _accept(router: Router, assigned: LeadAssigned) -> None:

@@ -69,6 +69,7 @@ async def test_the_lead_returns_to_who_kept_the_promise(router: Router) -> None:
     back = (await router.said(LeadReassigned))[-1]
     assert (back.rep_id, back.previous_rep_id, back.previous_assignment_id) == ("ana", "ben", bens)
     assert (back.hop, back.reason) == (3, "first-touch was kept in time after all")
+    assert [one.stage for one in await router.said(LeadReassigned)] == ["assigned", "contacted"]
     assert back.assignment_id not in (breach.assignment_id, bens)
     assert await router.rows(
         "SELECT rep_id, pool, ended_as, contacted_at, contact_channel FROM assignment ORDER BY hop"
@@ -117,6 +118,7 @@ async def test_what_was_only_accepted_returns_as_accepted_and_waits_on_the_desk(
         )
     await router.hear(kept(breach))
     assert await router.rows("SELECT owner, stage FROM lead") == [("ana", "accepted")]
+    assert (await router.said(LeadReassigned))[-1].stage == "accepted"
     assert await router.value("SELECT open FROM rep_load WHERE rep_id = 'ana'") == 1
     assert await router.miscounts() == []
 
