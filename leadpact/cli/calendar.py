@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 import typer
 from pydantic import ValidationError
@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from leadpact.cli import calendar_picture, exit_codes
 from leadpact.cli.calendar_words import at_in_zones, days_between, how_used
 from leadpact.domain.business_duration import BusinessDuration, parse_duration, say
+from leadpact.domain.time_zones import available_timezones
 from leadpact.domain.working_calendar import Pause, WorkingCalendar
 from leadpact.errors import NotFound, Refused
 from leadpact.pact.calendar_section import CalendarSection

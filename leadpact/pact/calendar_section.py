@@ -18,11 +18,11 @@ from datetime import date, datetime, timedelta
 from functools import cache, cached_property, lru_cache
 from itertools import combinations
 from typing import Annotated, Literal, NamedTuple
-from zoneinfo import available_timezones
 
 import holidays as public_holidays
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
+from leadpact.domain.time_zones import available_timezones
 from leadpact.domain.working_calendar import DAY_SECONDS, Interval, WorkingCalendar, check_day
 from leadpact.pact.base import PactSection, mistake
 from leadpact.pact.words import nearest, one_of

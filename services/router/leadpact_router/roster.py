@@ -15,11 +15,12 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from publicsuffixlist import PublicSuffixList
 from sqlalchemy import text
 
+from leadpact.domain.time_zones import available_timezones
 from leadpact.errors import Conflict, Fault, NotFound, Refused
 from leadpact.events import Away, RepAbsencesChanged
 from leadpact.ids import new_id

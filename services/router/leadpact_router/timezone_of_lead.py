@@ -13,11 +13,12 @@ from functools import cache, lru_cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Any
-from zoneinfo import available_timezones
 
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, NumberParseException, parse
 from phonenumbers.timezone import time_zones_for_number
 from phonenumbers.tzdata import TIMEZONE_DATA
+
+from leadpact.domain.time_zones import available_timezones
 
 _SAID_AS = frozenset({"timezone", "time_zone", "tz"})
 _LONGEST_KEY = max(map(len, _SAID_AS))
@@ -38,7 +39,7 @@ def _said(extras: Mapping[str, Any]) -> str | None:
     for key, value in extras.items():
         if len(key) > _LONGEST_KEY or key.lower().replace(" ", "_") not in _SAID_AS:
             continue
-        if isinstance(value, str) and value in _known_zones():
+        if isinstance(value, str) and value in available_timezones():
             return value
     return None
 
@@ -90,12 +91,7 @@ def _the_one(zones: Collection[str], code: int) -> str | None:
 
 def _agree(zones: Collection[str]) -> bool:
     """Whether they are all known and keep the same time from now on."""
-    return _known_zones().issuperset(zones) and len({_rule(zone) for zone in zones}) == 1
-
-
-@cache
-def _known_zones() -> frozenset[str]:
-    return frozenset(available_timezones())
+    return available_timezones().issuperset(zones) and len({_rule(zone) for zone in zones}) == 1
 
 
 @cache
