@@ -8,38 +8,48 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 from uuid import UUID
 
-import phonenumbers
-from email_validator import EmailNotValidError, validate_email
 from fastapi import APIRouter
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationInfo, model_validator
 
 from leadpact.access.scopes import Scope, require
 from leadpact.clock import Clock
+from leadpact.domain.clean_text import clean
+from leadpact.domain.email_key import EmailKey, read_email_key
+from leadpact.domain.phone_key import Phone, read_phone
 from leadpact.events import ActivityRecorded
 from leadpact.ids import new_id
+from leadpact.pact.words import COUNTRIES, nearest_country
 from leadpact.storage.unit_of_work import UnitOfWork
 from leadpact_router.endpoints.fields import Line, Moment, happened_at
 from leadpact_router.endpoints.repeats import IdempotencyKey, answer_once
 
 _MOST_DETAILS = 8_192
+_LONGEST = 1_000
+"""Of an address or a number with what an export put around it."""
 _UNSTORABLE = re.compile(r"[\0\ud800-\udfff]")
 
 
-def _key_form(address: str) -> str:
-    """The form in which leads' addresses are compared."""
-    try:
-        found = validate_email(address.strip(), check_deliverability=False, strict=True)
-    except EmailNotValidError as error:
-        raise ValueError("must be an e-mail address such as kathe@company.example") from error
-    return f"{found.local_part.lower()}@{found.ascii_domain.lower()}"
+def _key_form(written: str) -> str:
+    found = read_email_key(written)
+    if not isinstance(found, EmailKey):
+        raise ValueError(f"must be an e-mail address such as kathe@company.example: {found.reason}")
+    return found.key
 
 
-def _e164(number: str) -> str:
-    try:
-        found = phonenumbers.parse(number)
-    except phonenumbers.NumberParseException as error:
-        raise ValueError("must be a number with its country code, such as +493012345678") from error
-    return phonenumbers.format_number(found, phonenumbers.PhoneNumberFormat.E164)
+def _e164(written: str, said: ValidationInfo) -> str:
+    found = read_phone(clean(written), said.data.get("country"))
+    if not isinstance(found, Phone):
+        raise ValueError(f"must be a phone number such as +493012345678: {found.reason}")
+    return found.e164
+
+
+def _known_country(code: str) -> str:
+    if code not in COUNTRIES:
+        meant = nearest_country(code)
+        raise ValueError(
+            "must be a country's two letters, such as DE" + (f"; did you mean {meant}?" if meant else "")
+        )
+    return code
 
 
 def _can_be_stored(details: dict[str, JsonValue]) -> dict[str, JsonValue]:
@@ -71,8 +81,15 @@ class NewActivity(BaseModel):
     kind: Line = Field(
         description="The pact gives points to some kinds; others are kept without.", examples=["pricing_page"]
     )
-    email: Annotated[str, Field(max_length=254), AfterValidator(_key_form)] | None = None
-    phone: Annotated[str, Field(max_length=40), AfterValidator(_e164)] | None = None
+    email: Annotated[str, Field(max_length=_LONGEST), AfterValidator(_key_form)] | None = Field(
+        None, description="As it was written: it is read as a form's is."
+    )
+    country: Annotated[str, Field(max_length=10), AfterValidator(_known_country)] | None = Field(
+        None, description="In which a phone number without a country code is dialled.", examples=["DE"]
+    )
+    phone: Annotated[str, Field(max_length=_LONGEST), AfterValidator(_e164)] | None = Field(
+        None, description="As it was written: it is read as a form's is."
+    )
     lead_id: UUID | None = None
     occurred_at: Moment | None = Field(None, description="Now if left out.")
     details: Annotated[dict[str, JsonValue], AfterValidator(_can_be_stored)] = {}

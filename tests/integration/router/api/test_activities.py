@@ -40,6 +40,46 @@ async def test_an_activity_sent_twice_under_one_key_is_recorded_once(service: Se
 
 
 @pytest.mark.parametrize(
+    "who",
+    [
+        {"email": "Kim Bo <Kim@Globex.example>"},
+        {"email": "mailto:kim@globex.example?subject=Hi"},
+        {"email": "kim＠globex．example"},
+        {"phone": "0049 (0)30 1234-5678"},
+        {"phone": '="+493012345678"'},
+        {"phone": "(030) 12345678", "country": "DE"},
+        {"country": "DE", "phone": "tel: 030 12345678 ext. 7"},
+    ],
+)
+async def test_an_activity_finds_its_lead_however_the_person_is_written(
+    service: Service, who: dict[str, str]
+) -> None:
+    named = {"email": "kim@globex.example"} if "email" in who else {"phone": "+493012345678"}
+    await service.router.hear(downloaded(named.get("email", ""), draft={"email": None, **named}))
+    before = (await service.get("/v1/leads"))["items"][0]["score"]
+    answer = await service.http.post("/v1/activities", json={"kind": "pricing_page", **who})
+    assert answer.status_code == 202, answer.text
+    await service.router.read()
+    assert (await service.get("/v1/leads"))["items"][0]["score"] == before + 8
+
+
+@pytest.mark.parametrize(
+    ("who", "says"),
+    [
+        ({"email": "kim at globex"}, "there is no @ in it"),
+        ({"phone": "030 12345678"}, "the country is not known"),
+        ({"phone": "030 12345678", "country": "UK"}, "did you mean GB?"),
+    ],
+)
+async def test_an_activity_of_nobody_readable_is_refused_with_the_reason(
+    service: Service, who: dict[str, str], says: str
+) -> None:
+    answer = await service.http.post("/v1/activities", json={"kind": "pricing_page", **who})
+    assert answer.status_code == 422
+    assert says in answer.text
+
+
+@pytest.mark.parametrize(
     "body",
     [
         {"kind": "pricing_page"},
