@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 from publicsuffixlist import PublicSuffixList
 from sqlalchemy import text
 
+from leadpact.domain.mail_domains import is_free_mail
 from leadpact.domain.time_zones import available_timezones
 from leadpact.errors import Conflict, Fault, NotFound, Refused
 from leadpact.events import Away, RepAbsencesChanged
@@ -220,11 +221,18 @@ def faults_of_accounts(entries: Sequence[AccountEntry]) -> Iterator[Fault]:
     for index, one in enumerate(entries):
         if not one.name.strip():
             yield Fault(f"/{index}/name", "the name is empty", "give the company's name")
-        if registrable_domain(one.domain) is None:
+        domain = registrable_domain(one.domain)
+        if domain is None:
             yield Fault(
                 f"/{index}/domain",
                 f"{one.domain!r} is no domain of a company",
                 "use a domain such as acme.example",
+            )
+        elif is_free_mail(domain):
+            yield Fault(
+                f"/{index}/domain",
+                f"anybody can have a mailbox at {domain}, so it tells no company",
+                "use the company's own domain, or leave the account out",
             )
         if one.employees is not None and one.employees < 0:
             yield Fault(

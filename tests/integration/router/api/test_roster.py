@@ -118,6 +118,26 @@ async def test_a_single_reps_mistake_is_named_by_its_field(service: Service) -> 
     assert [fault["pointer"] for fault in answer.json()["errors"]] == ["#/domain"]
 
 
+async def test_where_anybody_has_a_mailbox_there_is_no_company(service: Service) -> None:
+    answer = await csv(
+        service,
+        "/v1/accounts/import",
+        "name,domain\nAcme,acme.example\nMail,Gmail.com\nMail,https://mail.yahoo.co.uk/\n",
+    )
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [
+        {
+            "pointer": f"line {line}, domain",
+            "detail": f"anybody can have a mailbox at {domain}, so it tells no company",
+            "fix": "use the company's own domain, or leave the account out",
+        }
+        for line, domain in ((3, "gmail.com"), (4, "yahoo.co.uk"))
+    ]
+    answer = await service.http.put("/v1/accounts/gmx.de", json={"name": "GMX"})
+    assert [fault["pointer"] for fault in answer.json()["errors"]] == ["#/domain"]
+    assert (await service.get("/v1/accounts"))["items"] == []
+
+
 async def test_another_reps_address_is_a_conflict(service: Service) -> None:
     answer = await service.http.put(
         "/v1/reps/emil", json={"name": "Emil", "email": "ana@acme.example", "timezone": "UTC"}
