@@ -9,10 +9,10 @@ stays explained.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -25,6 +25,7 @@ from leadpact.domain.time_zones import available_timezones
 from leadpact.errors import Conflict, Fault, NotFound, Refused
 from leadpact.events import Away, RepAbsencesChanged
 from leadpact.ids import new_id
+from leadpact.pact.words import COUNTRIES, nearest, nearest_country, one_of
 from leadpact.storage.bulk import insert_rows
 from leadpact.storage.unit_of_work import Transaction
 from leadpact_router.tables import absence as absence_table
@@ -93,12 +94,18 @@ class AccountEntry:
     owner: str | None = None
 
 
-async def put_reps(tx: Transaction, entries: Sequence[RepEntry], now: datetime) -> None:
-    """Add or update reps by id.
+async def put_reps(
+    tx: Transaction,
+    entries: Sequence[RepEntry],
+    now: datetime,
+    *,
+    calendars: Collection[str] | None = None,
+) -> None:
+    """Add or update reps by id. ``calendars`` are those of the pact in force; None if there is none yet.
 
     Raises ``Refused`` with every fault in the list, ``Conflict`` for another rep's e-mail.
     """
-    _refuse(faults_of_reps(entries), "The reps cannot be taken as they are")
+    _refuse(faults_of_reps(entries, calendars), "The reps cannot be taken as they are")
     rows = [{**asdict(one), "email": one.email.lower(), "updated_at": now} for one in entries]
     taken = await tx.execute(
         _TAKEN, {"emails": [row["email"] for row in rows], "ids": [row["id"] for row in rows]}
@@ -186,8 +193,11 @@ def _suffixes() -> PublicSuffixList:
     return PublicSuffixList()
 
 
-def faults_of_reps(entries: Sequence[RepEntry]) -> Iterator[Fault]:
-    """What is wrong in a list of reps, each at its place: ``/3/email`` is the fourth entry's e-mail."""
+def faults_of_reps(entries: Sequence[RepEntry], calendars: Collection[str] | None = None) -> Iterator[Fault]:
+    """What is wrong in a list of reps, each at its place: ``/3/email`` is the fourth entry's e-mail.
+
+    A calendar is right if it is one of ``calendars``; any is if that is None.
+    """
     for index, one in enumerate(entries):
         if not _REP_ID.fullmatch(one.id):
             yield Fault(
@@ -204,6 +214,12 @@ def faults_of_reps(entries: Sequence[RepEntry]) -> Iterator[Fault]:
         if one.timezone not in available_timezones():
             yield Fault(
                 f"/{index}/timezone", f"{one.timezone!r} is no time zone", "use a name such as Europe/Berlin"
+            )
+        if one.calendar is not None and calendars is not None and one.calendar not in calendars:
+            yield Fault(
+                f"/{index}/calendar",
+                f"{one.calendar!r} is no calendar of the pact in force",
+                _instead(nearest(one.calendar, calendars), calendars),
             )
         for name, limit in (("open_limit", one.open_limit), ("daily_limit", one.daily_limit)):
             if limit is not None and limit < 1:
@@ -234,10 +250,29 @@ def faults_of_accounts(entries: Sequence[AccountEntry]) -> Iterator[Fault]:
                 f"anybody can have a mailbox at {domain}, so it tells no company",
                 "use the company's own domain, or leave the account out",
             )
+        if one.country is not None and one.country not in COUNTRIES:
+            meant = _meant_country(one.country)
+            yield Fault(
+                f"/{index}/country",
+                f"{one.country!r} is no country code",
+                f"did you mean {meant}?" if meant else "use the country's two letters, such as DE",
+            )
         if one.employees is not None and one.employees < 0:
             yield Fault(
                 f"/{index}/employees", f"{one.employees} is no head count", "use 0 or more, or leave it out"
             )
+
+
+def _instead(meant: str, known: Collection[str]) -> str:
+    if meant:
+        return f"did you mean {meant}?"
+    return f"use {one_of(sorted(known))}, or leave it empty" if known else "leave it empty"
+
+
+@lru_cache(maxsize=1024)
+def _meant_country(word: str) -> str:
+    """A long list says the same wrong word over and over."""
+    return nearest_country(word) or nearest(word, sorted(COUNTRIES))
 
 
 def _twice(name: str, values: Sequence[str]) -> Iterator[Fault]:

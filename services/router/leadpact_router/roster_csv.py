@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from leadpact.errors import Fault, Refused
@@ -71,13 +72,13 @@ def place(line: int, column: str) -> str:
     return f"line {line}, {column}"
 
 
-def read_reps(text: str) -> tuple[list[RepEntry], list[int]]:
-    """The reps, and the line of each.
+def read_reps(text: str, calendars: Collection[str] | None = None) -> tuple[list[RepEntry], list[int]]:
+    """The reps, and the line of each. ``calendars`` as for ``faults_of_reps``.
 
     Raises ``Refused``: if a cell cannot be read, then with every mistake of the file, those of ``faults_of_reps`` too.
     """
     rows = _rows(text, _REP_COLUMNS, required=("id", "name", "email", "timezone"))
-    return _each(rows, _rep, faults_of_reps)
+    return _each(rows, _rep, partial(faults_of_reps, calendars=calendars))
 
 
 def read_accounts(text: str) -> tuple[list[AccountEntry], list[int]]:

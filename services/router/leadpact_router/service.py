@@ -51,7 +51,7 @@ def build(parts: Parts) -> Built:
             leads.create_router(desk, uow, book, clock),
             assignments.create_router(desk, uow, clock),
             activities.create_router(uow, clock),
-            roster.create_reps_router(uow, clock, wake),
+            roster.create_reps_router(uow, book, clock, wake),
             roster.create_accounts_router(uow, clock, wake),
             pact.create_router(uow, book, wake),
             webhooks.create_endpoints_router(uow, clock, wake, allow_private=allow_private),

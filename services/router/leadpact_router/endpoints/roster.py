@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Collection
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
@@ -15,6 +15,7 @@ from sqlalchemy import text
 from leadpact.access.scopes import Scope, require
 from leadpact.clock import Clock
 from leadpact.errors import NotFound, Refused
+from leadpact.pact.book import NoPactYet, PactBook
 from leadpact.runtime.pages import cursor, link_next, read_cursor
 from leadpact.runtime.storable import NO_NUL
 from leadpact.storage.unit_of_work import Transaction, UnitOfWork
@@ -177,7 +178,7 @@ class Imported(BaseModel):
     imported: int
 
 
-def create_reps_router(uow: UnitOfWork, clock: Clock, wake: Wake) -> APIRouter:
+def create_reps_router(uow: UnitOfWork, book: PactBook, clock: Clock, wake: Wake) -> APIRouter:
     """Routes for reps and absences."""
     router = APIRouter(tags=["reps"])
     read, admin = [require(Scope.READ)], [require(Scope.ADMIN)]
@@ -205,10 +206,12 @@ def create_reps_router(uow: UnitOfWork, clock: Clock, wake: Wake) -> APIRouter:
 
         All or nothing: 422 names every mistake with its line. Who is not in the list stays as they are.
         """
-        entries, lines = read_reps(await read_text(request, at_most_bytes=_MOST_FILE_BYTES))
+        file = await read_text(request, at_most_bytes=_MOST_FILE_BYTES)
         async with uow.transaction() as tx:
+            calendars = await _calendars(tx, book)
+            entries, lines = read_reps(file, calendars)
             try:
-                await put_reps(tx, entries, clock.now())
+                await put_reps(tx, entries, clock.now(), calendars=calendars)
             except Refused as refused:
                 raise _in_lines(refused, lines) from refused
         wake.poke([FLOOR_CHANGED])
@@ -225,7 +228,9 @@ def create_reps_router(uow: UnitOfWork, clock: Clock, wake: Wake) -> APIRouter:
         """Add or update one rep."""
         now = clock.now()
         async with uow.transaction() as tx:
-            await _one_by_one(put_reps(tx, [RepEntry(id=rep_id, **wanted.model_dump())], now))
+            entry = RepEntry(id=rep_id, **wanted.model_dump())
+            calendars = await _calendars(tx, book)
+            await _one_by_one(put_reps(tx, [entry], now, calendars=calendars))
             shown = await _rep(tx, rep_id, now)
         wake.poke([FLOOR_CHANGED])
         return shown
@@ -322,6 +327,14 @@ def create_accounts_router(uow: UnitOfWork, clock: Clock, wake: Wake) -> APIRout
         return shown
 
     return router
+
+
+async def _calendars(tx: Transaction, book: PactBook) -> Collection[str] | None:
+    """The calendars that a rep may have; None, which is any, before the first pact."""
+    try:
+        return (await book.current(tx)).pact.calendars
+    except NoPactYet:
+        return None
 
 
 async def _rep(tx: Transaction, rep_id: str, now: datetime) -> RepOut:

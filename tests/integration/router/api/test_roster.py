@@ -118,6 +118,68 @@ async def test_a_single_reps_mistake_is_named_by_its_field(service: Service) -> 
     assert [fault["pointer"] for fault in answer.json()["errors"]] == ["#/domain"]
 
 
+async def test_a_calendar_that_the_pact_does_not_have_is_refused_with_the_nearest(service: Service) -> None:
+    rows = (
+        "emil,Emil,emil@a.example,UTC,utc\nfay,Fay,fay@a.example,UTC,rund\ngil,Gil,gil@a.example,UTC,night\n"
+    )
+    answer = await csv(service, "/v1/reps/import", "id,name,email,timezone,calendar\n" + rows)
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [
+        {
+            "pointer": "line 3, calendar",
+            "detail": "'rund' is no calendar of the pact in force",
+            "fix": "did you mean round?",
+        },
+        {
+            "pointer": "line 4, calendar",
+            "detail": "'night' is no calendar of the pact in force",
+            "fix": "use round or utc, or leave it empty",
+        },
+    ]
+    emil = {"name": "Emil", "email": "emil@a.example", "timezone": "UTC"}
+    answer = await service.http.put("/v1/reps/emil", json={**emil, "calendar": "rund"})
+    assert [fault["pointer"] for fault in answer.json()["errors"]] == ["#/calendar"]
+    answer = await csv(
+        service, "/v1/reps/import", "id,name,email,timezone,calendar,open_limit\n,E,e@a.example,UTC,rund,many"
+    )
+    assert {fault["pointer"] for fault in answer.json()["errors"]} == {
+        "line 2, open_limit",
+        "line 2, id",
+        "line 2, calendar",
+    }
+    assert {one["id"] for one in (await service.get("/v1/reps"))["items"]} == {"ana", "ben", "cem", "dora"}
+
+
+async def test_before_the_first_pact_a_rep_may_have_any_calendar(service: Service) -> None:
+    async with service.router.uow.transaction() as tx:
+        await tx.connection.exec_driver_sql("DELETE FROM pact_version")
+    answer = await csv(
+        service, "/v1/reps/import", "id,name,email,timezone,calendar\nfay,Fay,fay@a.example,UTC,rund\n"
+    )
+    assert answer.json() == {"imported": 1}
+
+
+@pytest.mark.parametrize(
+    ("country", "fix"),
+    [
+        ("UK", "did you mean GB?"),
+        ("de", "did you mean DE?"),
+        ("DEU", "did you mean DE?"),
+        ("Narnia", "use the country's two letters, such as DE"),
+    ],
+)
+async def test_a_country_that_there_is_not_is_refused_with_the_nearest(
+    service: Service, country: str, fix: str
+) -> None:
+    text = f"name,domain,country\nAcme,acme.example,DE\nGlobex,globex.example,{country}\n"
+    answer = await csv(service, "/v1/accounts/import", text)
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [
+        {"pointer": "line 3, country", "detail": f"{country!r} is no country code", "fix": fix}
+    ]
+    assert (await service.get("/v1/accounts"))["items"] == []
+
+
 async def test_where_anybody_has_a_mailbox_there_is_no_company(service: Service) -> None:
     answer = await csv(
         service,
