@@ -188,6 +188,10 @@ class Agreement:
         """As the product reads it."""
         return parsed(self.yaml())
 
+    def promise(self, name: str) -> Promise | None:
+        """The promise of that name, if this version makes it."""
+        return next((one for one in self.promises if one.name == name), None)
+
     def due(self, name: str, start: datetime, rep: RepEntry, pool: str | None) -> datetime:
         """When the promise ``name`` is due for an assignment of ``start``. A lead from no pool counts by `dach` or `rest`: see ``pool``."""
         promise = next(one for one in self.promises if one.name == name)

@@ -394,7 +394,9 @@ def facts_decide_every_clock(seen: Evidence) -> Iterator[str]:
         own = clock.get("assignment_id")
         if not own or not seen.is_plain(id_):
             continue
-        reached = [contacted.get(own), accepted.get(own) if "accepted" in clock["stops"] else None]
+        promise = seen.world.agreements[clock["pact_version"]].promise(clock["policy"])
+        may_accept = promise is not None and "accepted" in promise.stops
+        reached = [contacted.get(own), accepted.get(own) if may_accept else None]
         touch, end = min((at for at in reached if at), default=None), ended.get(own)
         expected = {_verdict(clock, touch, end)}
         if any(at for other, at in contacted.items() if other != own and _same_lead(seen, other, own)):

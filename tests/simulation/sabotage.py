@@ -25,7 +25,7 @@ from leadpact.storage.outbox import announce
 from leadpact.storage.unit_of_work import Transaction, UnitOfWork
 from leadpact_ingest import accept
 from leadpact_ingest.idempotency import Claimant, Holder
-from leadpact_router import assign, reassign
+from leadpact_router import assign, take_away
 from leadpact_router.floor import Floor
 from leadpact_sla_timer import judge, lead_file, sweep
 from leadpact_sla_timer.sla_clock import SlaClock
@@ -120,7 +120,7 @@ def _owners_forgotten() -> Iterator[None]:
     def choose(ready: assign.Ready, *others: Any) -> Any:
         return choose_for(replace(ready, owners=()), *others)
 
-    with patch.object(assign, "choose_for", choose), patch.object(reassign, "choose_for", choose):
+    with patch.object(assign, "choose_for", choose), patch.object(take_away, "choose_for", choose):
         yield
 
 
@@ -135,8 +135,8 @@ async def _nothing_ends(*_: object) -> None:
 def _sweeping_ahead() -> Iterator[None]:
     right = sweep.sweep
 
-    async def early(tx: Transaction, now: datetime, limit: int) -> sweep.Swept:
-        return await right(tx, now + timedelta(seconds=1), limit)
+    async def early(tx: Transaction, pacts: PactBook, now: datetime, limit: int) -> sweep.Swept:
+        return await right(tx, pacts, now + timedelta(seconds=1), limit)
 
     with patch.object(sweep, "sweep", early):
         yield
@@ -218,7 +218,7 @@ SABOTAGES: Sequence[Sabotage] = (
     Sabotage(
         "owner-index",
         "the former owner's assignment is not ended, and uq_assignment_open does not stand in the way",
-        _patching(reassign, "end_assignments", _nothing_ends),
+        _patching(assign, "end_assignments", _nothing_ends),
         ("DROP INDEX uq_assignment_open",),
     ),
     Sabotage("floor-lock", "loads and turns are not locked", _rewriting(" FOR UPDATE", when="FROM rep_load")),

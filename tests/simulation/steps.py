@@ -165,7 +165,8 @@ def a_sweep(world: World, instance: Instance) -> Step:
 
     async def run() -> object:
         assert instance.sweeper
-        return [f"{one.event.TYPE} {one.clock.id}" for one in (await instance.sweeper.run_once()).fired]
+        fired = (await instance.sweeper.run_once()).fired
+        return [f"{one.event.TYPE if one.event else 'quiet'} {one.clock.id}" for one in fired]
 
     return Step("a sweep", run)
 
@@ -286,7 +287,7 @@ def an_absence(world: World, chance: random.Random) -> Step | None:
     ends_at = starts_at + GRID * chance.randrange(6, 600)
     return Step(
         f"{rep.id} is away from {starts_at} to {ends_at}",
-        _in_router(world, lambda tx: add_absence(tx, rep.id, starts_at, ends_at)),
+        _in_router(world, lambda tx: add_absence(tx, rep.id, starts_at, ends_at, now=world.clock.now())),
     )
 
 
@@ -295,7 +296,10 @@ def a_return(world: World, chance: random.Random) -> Step | None:
     if not world.picture["absence"]:
         return None
     gone = UUID(chance.choice(world.picture["absence"])["id"])
-    return Step("somebody is back early", _in_router(world, lambda tx: remove_absence(tx, gone)))
+    return Step(
+        "somebody is back early",
+        _in_router(world, lambda tx: remove_absence(tx, gone, now=world.clock.now())),
+    )
 
 
 def a_roster_change(world: World, chance: random.Random) -> Step | None:

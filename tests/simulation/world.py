@@ -136,6 +136,7 @@ class World:
                 timer_consumer(book, clock),
                 sweeper=Sweeper(
                     uow,
+                    book,
                     clock,
                     self.wake,
                     TimerMetrics(CollectorRegistry()),
