@@ -39,7 +39,7 @@ def change(
         case ClockState.CANCELLED if is_new:
             return _cancelled(after)
         case ClockState.PAUSED if is_new:
-            return _paused(after)
+            return paused(after)
         case ClockState.RUNNING | ClockState.PAUSED if is_new or after.due_at != before.due_at:
             return _moved(before, after, now, because or _why_moved(before, after))
         case _:
@@ -63,6 +63,12 @@ def started(clock: SlaClock) -> SlaStarted:
 def warned(clock: SlaClock, warning: Warn) -> SlaWarned:
     """So much of the time is used."""
     return SlaWarned(**_about(clock), occurred_at=warning.at, percent=warning.percent, left=warning.left)
+
+
+def paused(clock: SlaClock) -> SlaPaused:
+    """No time passes, from when the lead was paused or the clock's turn came."""
+    pause = next(pause for pause in clock.pauses if pause.until is None)
+    return SlaPaused(**_about(clock), occurred_at=max(pause.at, clock.started_at), because=pause.because)
 
 
 def breached(clock: SlaClock, now: datetime, pact: Pact) -> SlaBreached:
@@ -121,11 +127,6 @@ def _cancelled(clock: SlaClock) -> SlaCancelled:
         reason=clock.ended_because,
         was_breached=clock.was_breached,
     )
-
-
-def _paused(clock: SlaClock) -> SlaPaused:
-    pause = next(pause for pause in clock.pauses if pause.until is None)
-    return SlaPaused(**_about(clock), occurred_at=pause.at, because=pause.because)
 
 
 def _moved(before: SlaClock, after: SlaClock, now: datetime, because: str) -> SlaMoved:

@@ -3,6 +3,8 @@
 Of several things that were missed the earliest that ends it is true: an owner who left before the clock was due has breached nothing. A
 clock that is due is not warned about any more, and of several warnings that were missed only the last says anything new. A warning is for
 people: in quiet hours it waits until they end, or until the clock is due.
+
+A lead may be paused while its clock waits for its turn. The clock then fires twice: it starts, and stands still at once.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from leadpact.pact.model import Pact
 from leadpact_sla_timer import announce
 from leadpact_sla_timer.judge import cancelled
 from leadpact_sla_timer.record import Heard
-from leadpact_sla_timer.schedule import OWNER_AWAY
+from leadpact_sla_timer.schedule import OWNER_AWAY, stands_still
 from leadpact_sla_timer.sla_clock import ClockState, SlaClock, next_moment
 
 
@@ -32,8 +34,11 @@ def fire(clock: SlaClock, now: datetime, pact: Pact) -> Fired:
     """What a clock becomes whose moment, ``next_at``, has come; ``pact`` is the version it runs under."""
     if clock.state is ClockState.WAITING:
         running = replace(clock, state=ClockState.RUNNING)
-        running = replace(running, next_at=next_moment(running))
-        return Fired(running, announce.started(running), clock.started_at)
+        again_at = clock.started_at if stands_still(running) else next_moment(running)
+        return Fired(replace(running, next_at=again_at), announce.started(running), clock.started_at)
+    if stands_still(clock):
+        paused = replace(clock, state=ClockState.PAUSED, next_at=None)
+        return Fired(paused, announce.paused(paused), clock.started_at)
     if clock.leaves_at is not None and clock.leaves_at <= now and clock.leaves_at < clock.due_at:
         left = cancelled(clock, Heard(OWNER_AWAY, clock.leaves_at, now), pact)
         return Fired(left, announce.owner_left(left), clock.leaves_at)

@@ -54,12 +54,12 @@ def _end(clock: SlaClock, known: Known) -> Heard | None:
 
 
 def _stopped(clock: SlaClock, at: datetime, pact: Pact) -> SlaClock:
-    """The clock as it stood at ``at``. One that waited for its turn opened only then; one that stood still was due at no time, and
-    goes on from there.
+    """The clock as it stood at ``at``. One that waited for its turn opened then, unless its turn had come and no sweep had seen it; one
+    that stood still was due at no time, and goes on from there.
     """
     match clock.state:
         case ClockState.WAITING:
-            return replace(clock, started_at=at)
+            return replace(clock, started_at=min(at, clock.started_at))
         case ClockState.PAUSED:
             return timed(replace(clock, pauses=cut(clock.pauses, at)), pact)
         case _:

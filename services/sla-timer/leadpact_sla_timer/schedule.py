@@ -71,8 +71,12 @@ def _state(clock: SlaClock, due_at: datetime) -> ClockState:
     """A clock that nobody has resumed stands still, unless it had been due before."""
     if clock.state is ClockState.WAITING:
         return clock.state
-    stands_still = any(pause.until is None and pause.at < due_at for pause in clock.pauses)
-    return ClockState.PAUSED if stands_still else ClockState.RUNNING
+    return ClockState.PAUSED if stands_still(replace(clock, due_at=due_at)) else ClockState.RUNNING
+
+
+def stands_still(clock: SlaClock) -> bool:
+    """Whether a pause that nobody has ended began before the clock was due."""
+    return any(pause.until is None and pause.at < clock.due_at for pause in clock.pauses)
 
 
 def _warnings(

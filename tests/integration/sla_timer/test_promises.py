@@ -222,6 +222,22 @@ async def test_what_was_done_before_the_clock_opened_meets_it_at_once(timer: Tim
     assert {clock.state for clock in clocks.values()} == {ClockState.MET}
 
 
+async def test_a_clock_whose_lead_was_paused_before_its_turn_starts_and_stands_still(timer: Timer) -> None:
+    touch = "first_touch_within: 2 business hours, calendar: utc, pause_while: [waiting_for_customer]"
+    lead = given(
+        await promise(timer, source=SCANS, touch=touch), facts={"source": "fair", "source_kind": "event_scan"}
+    )
+    await timer.hear(lead, paused(lead, START))
+    await timer.sweep()
+    assert await states(timer) == {"touch": "paused"}
+    timer.clock.set(START + 5 * HOUR)
+    await timer.sweep()
+    assert await timer.said(SlaBreached) == []
+    assert (len(await timer.said(SlaStarted)), len(await timer.said(SlaPaused))) == (1, 1)
+    await timer.hear(resumed(lead, START + 5 * HOUR))
+    assert (await timer.only_clock()).due_at == START + 7 * HOUR
+
+
 async def test_no_time_passes_while_the_ball_is_with_the_customer(timer: Timer) -> None:
     lead = given(
         await promise(

@@ -129,6 +129,31 @@ def test_a_clock_starts_at_its_turn() -> None:
     assert (fired.clock.state, fired.clock.next_at) == (ClockState.RUNNING, START + HOUR)
 
 
+def test_a_clock_whose_lead_was_paused_before_its_turn_starts_and_stands_still() -> None:
+    waiting = clock(
+        state=ClockState.WAITING,
+        started_at=START + HOUR,
+        due_at=DUE + HOUR,
+        next_at=START + HOUR,
+        pauses=(pause(MINUTE),),
+    )
+    started = fire(waiting, START + HOUR, PACT)
+    assert isinstance(started.event, SlaStarted)
+    assert started.clock.next_at == START + HOUR
+    paused = fire(started.clock, START + HOUR, PACT)
+    assert isinstance(paused.event, SlaPaused)
+    assert paused.event.occurred_at == START + HOUR
+    assert (paused.clock.state, paused.clock.next_at) == (ClockState.PAUSED, None)
+
+
+def test_what_is_done_after_a_turn_that_no_sweep_has_seen_is_measured_from_the_turn() -> None:
+    waiting = clock(state=ClockState.WAITING, next_at=START)
+    met = judged(waiting, contacted=HOUR)
+    assert (met.state, met.started_at, met.elapsed_seconds) == (ClockState.MET, START, 3600)
+    late = judged(waiting, contacted=5 * HOUR)
+    assert (late.state, late.started_at, late.elapsed_seconds) == (ClockState.BREACHED, START, 5 * 3600)
+
+
 def test_what_is_done_before_its_turn_meets_a_clock_at_once() -> None:
     waiting = clock(state=ClockState.WAITING, started_at=START + 5 * HOUR, next_at=START + 5 * HOUR)
     met = judged(waiting, contacted=HOUR)
