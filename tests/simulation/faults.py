@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any
+from unittest.mock import patch
 
 from leadpact.events.base import Message
 from leadpact.storage.outbox import announce_again
@@ -20,8 +22,11 @@ from tests.simulation.commit_points import At, Does, Point, Script
 from tests.simulation.stage import perform, perform_beside
 from tests.simulation.steps import (
     Step,
+    a_burst,
+    a_read,
     a_read_by,
     a_read_by_somebody,
+    a_recompute,
     a_report,
     a_report_at_the_last_moment,
     a_report_on,
@@ -111,9 +116,36 @@ async def photo_finish(world: World, step: Step, chance: random.Random) -> str:
     return f"{await _in_the_middle(world, pair, chance)}; {await perform(world, step)}"
 
 
-async def _in_the_middle(world: World, pair: list[Step | None], chance: random.Random) -> str:
-    chance.shuffle(pair)
-    first, second = pair
+async def moved_in_flight(world: World, step: Step, chance: random.Random) -> str:
+    """A clock fires, or hears news, while it is moved to another version of the pact: either in the middle of the other."""
+    moment = world.soonest_moment()
+    if moment is None or moment < world.clock.now() or len(world.agreements) < 2:
+        return await perform(world, step)
+    fires = chance.random() < 0.7
+    if fires:
+        world.move_to(moment)
+    other = a_sweep_by_somebody(world, chance) if fires else a_read_by(TIMER)(world, chance)
+    said = await _in_the_middle(world, [a_recompute(world, chance), other], chance)
+    return f"{said}; {await perform(world, step)}"
+
+
+async def rush(world: World, step: Step, chance: random.Random) -> str:
+    """A fair's scans come in and are assigned; then both timers read of them at once, few shards each, so that both find some."""
+    timers, burst = world.awake(TIMER), a_burst(world, chance)
+    if len(timers) < 2 or not burst:
+        return await perform(world, step)
+    beforehand = [a_read(world, one) for one in (timers[0], timers[0])]
+    for before in (*beforehand, burst, *(a_read(world, one) for one in world.awake(ROUTER))):
+        await perform(world, before)
+    with ExitStack() as stack:
+        for one in timers:
+            stack.enter_context(patch.object(one.reader, "_shards", 2))
+        said = await _in_the_middle(world, [a_read(world, one) for one in timers], chance)
+    return f"{said}; {await perform(world, step)}"
+
+
+async def _in_the_middle(world: World, pair: Sequence[Step | None], chance: random.Random) -> str:
+    first, second = chance.sample(pair, 2)
     if first is None or second is None:
         return "nobody is there"
     script = Script(Does.PAUSE, chance.choice((At.COMMIT, chance.randrange(2, 16))))
@@ -176,12 +208,14 @@ async def clock_back(world: World, step: Step, chance: random.Random) -> str:
     return f"{said}; by {-by / timedelta(minutes=1):.0f} minutes"
 
 
-FAULTS: Sequence[tuple[int, Fault]] = (
+FAULTS: Sequence[tuple[float, Fault]] = (
     (5, crash),
     (3, lost_connection),
     (8, race),
     (3, contest),
     (3, photo_finish),
+    (2, moved_in_flight),
+    (1.5, rush),
     (2, redelivery),
     (2, repeat),
     (1, delay),

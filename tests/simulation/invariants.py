@@ -10,26 +10,39 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from tests.simulation.agreement import REPS
+from tests.simulation.agreement import (
+    ATTEMPTS,
+    GRID,
+    PACE,
+    QUIET_DAY,
+    QUIET_FROM,
+    QUIET_UNTIL,
+    REPS,
+    Agreement,
+)
 from tests.simulation.picture import Announced, Log, Picture, Row
 from tests.simulation.world import World, parse
 
 _REPS = {rep.id: rep for rep in REPS}
 _FINAL = frozenset({"met", "breached", "cancelled"})
-_MAY_STAY_OPEN = frozenset({"paused"})
-# What an event of a clock makes of it. After events that are not listed here a clock is only asked what holds for every clock.
+_OWNER_AWAY = "owner away"
+# What an event of a clock makes of it; `sla.moved` says itself what.
 _STATE_AFTER = {
     "sla.started": "running",
     "sla.warned": "running",
     "sla.met": "met",
     "sla.breached": "breached",
     "sla.cancelled": "cancelled",
+    "sla.owner_left": "cancelled",
+    "sla.paused": "paused",
 }
+_ENDINGS = frozenset({"sla.met", "sla.breached", "sla.cancelled", "sla.owner_left"})
 
 
 @dataclass(frozen=True)
@@ -41,6 +54,8 @@ class Evidence:
     log: Log
     news: Sequence[Announced]
     """What came to the log with this step."""
+    before: Picture = field(default_factory=Picture)
+    """What was stored before this step."""
 
     @property
     def now(self) -> datetime:
@@ -69,9 +84,55 @@ class Evidence:
             said[event.data.get("clock_id", "")].append(event)
         return said
 
-    def is_plain(self, clock_id: str) -> bool:
-        """Whether nothing happened to the clock but what this file knows of."""
-        return all(event.type in _STATE_AFTER for event in self.said_of_clocks[clock_id])
+    @cached_property
+    def requests(self) -> Mapping[tuple[str, datetime], Row]:
+        """Each request by its lead and the time at which it was received."""
+        return {(row["lead_id"], parse(row["received_at"])): row for row in self.picture["sla_request"]}
+
+    @cached_property
+    def first_news(self) -> Mapping[str, Announced]:
+        """The first news that sales is given the lead, by request."""
+        first: dict[str, Announced] = {}
+        for event in self.log.events:
+            if event.type in _GIVEN and (request := self.request_of(event)):
+                first.setdefault(request["id"], event)
+        return first
+
+    def request_of(self, event: Announced) -> Row | None:
+        """The request that an event is about which carries the lead."""
+        return self.requests.get((event.data["lead_id"], parse(event.data["lead"]["received_at"])))
+
+    @cached_property
+    def assignments_of_request(self) -> Mapping[str, Sequence[str]]:
+        found: dict[str, list[str]] = defaultdict(list)
+        for id_, event in self.given.items():
+            if request := self.request_of(event):
+                found[request["id"]].append(id_)
+        return found
+
+    def about(self, clock: Row) -> Sequence[str]:
+        """The assignments that a clock is about: one, or all of its request."""
+        own = clock["assignment_id"]
+        return (own,) if own else self.assignments_of_request.get(clock["subject_id"], ())
+
+    def pool_of(self, clock: Row) -> str | None:
+        """The pool whose hours a clock knows."""
+        if own := clock["assignment_id"]:
+            return _pool_of(self.given[own], self.assignments[own]["pool"])
+        return self.pool_of_request(clock["subject_id"])
+
+    def pool_of_request(self, request: str) -> str | None:
+        """The pool whose hours a request is measured in."""
+        event = self.first_news.get(request)
+        return _pool_of(event, event.data["pool"]) if event else None
+
+
+_GIVEN = frozenset({"lead.assigned", "lead.reassigned", "lead.held"})
+
+
+def _pool_of(event: Announced, pool: str | None) -> str:
+    """Whoever got a lead outside of a pool's turns keeps the hours of the pool that stood behind them."""
+    return pool or ("dach" if event.data["lead"].get("country") in ("DE", "AT", "CH") else "rest")
 
 
 Invariant = Callable[[Evidence], Iterator[str]]
@@ -194,50 +255,125 @@ def every_assignment_has_one_cause(seen: Evidence) -> Iterator[str]:
 
 
 def nobody_gets_a_lead_back(seen: Evidence) -> Iterator[str]:
-    """In one round, from the first owner on, nobody has a lead twice. In order of the announcements."""
+    """In one round, from the first owner on, nobody has a lead twice, unless it is given back. In order of the announcements."""
     had: dict[str, set[str]] = {}
     for event in seen.log.events:
         if event.type in ("lead.assigned", "lead.reassigned"):
             if event.data["hop"] == 1:
                 had[event.key] = set()
-            if event.data["rep_id"] in had.setdefault(event.key, set()):
+            if event.data["rep_id"] in had.setdefault(event.key, set()) and event.data["rule"] != _GIVEN_BACK:
                 yield f"{event.data['rep_id']} got lead {event.key} back, having missed it"
             had[event.key].add(event.data["rep_id"])
 
 
+_GIVEN_BACK = "give back"
+
+
+def a_lead_returns_to_who_kept_the_promise(seen: Evidence) -> Iterator[str]:
+    """And to nobody else: the clock that was kept after all is theirs, and so is the touch."""
+    kept = {event.event_id: event.data for event in seen.log.of("sla.met")}
+    for event in seen.news:
+        if event.type != "lead.reassigned" or event.data["rule"] != _GIVEN_BACK:
+            continue
+        met = kept.get(event.cause or "")
+        if not met or not (met["was_breached"] and met["give_back"]) or met["rep_id"] != event.data["rep_id"]:
+            yield f"lead {event.key} was given back to {event.data['rep_id']}, who did not keep its promise"
+        elif not any(
+            parse(said.data["occurred_at"]) <= parse(met["met_at"])
+            for said in seen.log.of(
+                "lead.contacted", "lead.accepted", "lead.attempted", "lead.meeting_booked"
+            )
+            if said.data["assignment_id"] == met["assignment_id"]
+        ):
+            yield f"lead {event.key} was given back to {event.data['rep_id']}, who had done nothing"
+
+
+def nobody_offline_is_given_leads(seen: Evidence) -> Iterator[str]:
+    """Who was offline before the step and after it, and did not return meanwhile, got nothing but what was theirs."""
+    returned = {event.data["rep_id"] for event in seen.news if event.type == "rep.returned"}
+    offline = {row["id"] for row in seen.picture["rep"] if row["offline_since"]}
+    offline &= {row["id"] for row in seen.before["rep"] if row["offline_since"]}
+    for event in seen.news:
+        is_new = event.type in ("lead.assigned", "lead.reassigned") and event.data["rule"] != _GIVEN_BACK
+        if is_new and event.data["rep_id"] in offline - returned:
+            yield f"{event.data['rep_id']} is offline and was given lead {event.key}"
+
+
+def offline_is_announced(seen: Evidence) -> Iterator[str]:
+    """When it begins and when it ends, and not again in between."""
+    said = Counter[str]()
+    for event in seen.log.of("rep.taken_offline"):
+        said[event.data["rep_id"]] += 1
+    for event in seen.log.of("rep.returned"):
+        said[event.data["rep_id"]] -= 1
+    for row in seen.picture["rep"]:
+        if said[row["id"]] != bool(row["offline_since"]):
+            yield f"{row['id']} is offline since {row['offline_since']}, begun {said[row['id']]} times more than ended"
+
+
+def breaches_take_a_lead_as_often_as_agreed(seen: Evidence) -> Iterator[str]:
+    """A lead's hops by breach equal a recount of its round, and no breach took it beyond its pact's number."""
+    breach = {event.event_id: event.data for event in seen.log.of("sla.breached")}
+    met = {event.event_id for event in seen.log.of("sla.met")}
+    hops, lost = Counter[str](), set[str]()
+    for event in seen.log.events:
+        if event.type not in _GIVEN:
+            continue
+        previous = event.data["previous_assignment_id"]
+        if event.type == "lead.assigned":
+            hops[event.key] = 0
+        if event.data["rule"] == _GIVEN_BACK and event.cause in met:
+            hops[event.key] = max(0, hops[event.key] - 1)
+        elif event.cause in breach and previous and previous not in lost:
+            lost.add(previous)
+            hops[event.key] += 1
+            if hops[event.key] > (breach[event.cause]["reassign_at_most"] or 0):
+                yield f"lead {event.key} was taken away {hops[event.key]} times by breaches"
+    for lead in seen.picture["lead"]:
+        if lead["hop"] and lead["hops_by_breach"] != hops[lead["id"]]:
+            yield f"lead {lead['id']} lost {hops[lead['id']]} owners by breaches, counted {lead['hops_by_breach']}"
+
+
 def owners_follow_each_other(seen: Evidence) -> Iterator[str]:
-    """What takes a lead away is a breach of the one who had it; and each end is one that was announced."""
-    breached = {event.data.get("assignment_id") for event in seen.log.of("sla.breached")}
-    handed_on = {event.data["previous_assignment_id"] for event in seen.log.of("lead.reassigned")}
-    held = {event.data.get("previous_assignment_id") for event in seen.log.of("lead.held")}
+    """What takes a lead away is a breach of the one who had it, their leaving, or its return; and each end is one that was announced."""
+    lost = {event.data["assignment_id"] for event in seen.log.of("sla.breached", "sla.owner_left")}
+    handed_on = {
+        event.data["previous_assignment_id"]: event.data["rule"] for event in seen.log.of("lead.reassigned")
+    }
+    held = {event.data["previous_assignment_id"] for event in seen.log.of("lead.held")}
     rejected = [event.data["assignment_id"] for event in seen.log.of("lead.rejected")]
+    closed = [id_ for event in seen.log.of("lead.closed") if (id_ := event.data["assignment_id"])]
     for row in seen.picture["assignment"]:
         if row["ended_as"] == "reassigned":
-            if row["id"] not in handed_on | held:
+            if row["id"] not in handed_on.keys() | held:
                 yield f"assignment {row['id']} ended, and nobody was told"
-            if row["id"] not in breached:
+            if row["id"] not in lost and handed_on.get(row["id"]) != _GIVEN_BACK:
                 yield f"assignment {row['id']} was taken away without a breach"
     for id_ in handed_on:
         if id_ in seen.assignments and seen.assignments[id_]["ended_at"] is None:
             yield f"assignment {id_} was handed on and is still open"
     given_back = (row["id"] for row in seen.picture["assignment"] if row["ended_as"] == "rejected")
     yield from _one_to_one("rejection", given_back, rejected)
+    done_with = (row["id"] for row in seen.picture["assignment"] if row["ended_as"] == "closed")
+    yield from _one_to_one("closing", done_with, closed)
 
 
 def every_report_is_announced(seen: Evidence) -> Iterator[str]:
-    """Accepted once; contacted, and the earliest that was announced is the one that is kept."""
-    accepted = (row["id"] for row in seen.picture["assignment"] if row["accepted_at"])
+    """Accepted once; contacted, and the earliest that was announced is the one that is kept. What returns brings along what was done."""
+    returned = {row["id"] for row in seen.picture["assignment"] if row["rule"] == _GIVEN_BACK}
+    accepted = [event.data["assignment_id"] for event in seen.log.of("lead.accepted")]
     yield from _one_to_one(
-        "acceptance", accepted, (event.data["assignment_id"] for event in seen.log.of("lead.accepted"))
+        "acceptance",
+        (row["id"] for row in seen.picture["assignment"] if row["accepted_at"] and row["id"] not in returned),
+        (id_ for id_ in accepted if id_ not in returned),
     )
-    earliest: dict[str, datetime] = {}
-    for event in seen.log.of("lead.contacted"):
-        at, id_ = parse(event.data["occurred_at"]), event.data["assignment_id"]
-        earliest[id_] = min(at, earliest.get(id_, at))
+    earliest = _earliest(seen, "lead.contacted", "assignment_id")
     for row in seen.picture["assignment"]:
-        kept = parse(row["contacted_at"]) if row["contacted_at"] else None
-        if kept != earliest.get(row["id"]):
-            yield f"assignment {row['id']} was contacted at {kept}, announced for {earliest.get(row['id'])}"
+        kept, said = parse(row["contacted_at"]) if row["contacted_at"] else None, earliest.get(row["id"])
+        if kept != said and row["id"] not in returned:
+            yield f"assignment {row['id']} was contacted at {kept}, announced for {said}"
+        if row["id"] in returned and said and (kept is None or kept > said):
+            yield f"assignment {row['id']}, given back, was contacted at {kept}, announced for {said}"
 
 
 def every_escalation_is_announced(seen: Evidence) -> Iterator[str]:
@@ -283,70 +419,291 @@ def counters_equal_recounts(seen: Evidence) -> Iterator[str]:
 
 
 def every_clock_is_announced(seen: Evidence) -> Iterator[str]:
-    """One start for each clock, one breach for each that was breached, each warning once."""
+    """One start for each clock that had its turn, one breach for each that was breached, each warning and each end once."""
+    waited = {id_ for id_ in seen.clocks if not seen.said_of_clocks[id_] or _never_started(seen, id_)}
     yield from _one_to_one(
-        "clock", seen.clocks, (event.data["clock_id"] for event in seen.log.of("sla.started"))
+        "clock", seen.clocks.keys() - waited, (event.data["clock_id"] for event in seen.log.of("sla.started"))
     )
+    for id_ in sorted(waited):
+        clock = seen.clocks[id_]
+        if not clock["released_at_pace"] or (clock["state"] in _FINAL) != bool(seen.said_of_clocks[id_]):
+            yield f"clock {id_} is {clock['state']}, and its start was never announced"
     breached = (id_ for id_, clock in seen.clocks.items() if clock["breached_at"])
     yield from _one_to_one(
         "breach", breached, (event.data["clock_id"] for event in seen.log.of("sla.breached"))
     )
-    warned = Counter((event.data["clock_id"], event.data["percent"]) for event in seen.log.of("sla.warned"))
-    for (clock_id, percent), times in warned.items():
-        if times > 1:
-            yield f"clock {clock_id} was announced to be at {percent} % {times} times"
+    left = (id_ for id_, clock in seen.clocks.items() if clock["ended_because"] == _OWNER_AWAY)
+    said = Counter(event.data["clock_id"] for event in seen.log.of("sla.owner_left"))
+    yield from (f"the owner of clock {id_} never left, it was said" for id_ in left if not said[id_])
+    yield from (f"the owner of clock {id_} left {times} times" for id_, times in said.items() if times > 1)
+
+
+def _never_started(seen: Evidence, clock_id: str) -> bool:
+    return all(event.type in _ENDINGS for event in seen.said_of_clocks[clock_id])
+
+
+def each_change_is_announced_once(seen: Evidence) -> Iterator[str]:
+    """A clock is not said to become what it is; it is said to move only where it moves; a share of the time is warned about once."""
+    for id_ in {event.data["clock_id"] for event in seen.news if event.type.startswith("sla.")}:
+        state, due, percent = None, None, 0
+        for event in seen.said_of_clocks[id_]:
+            after, due_at = _state_after(event), event.data["due_at"]
+            if event.type == "sla.moved":
+                if (after, due_at) == (state, due):
+                    yield f"clock {id_} was said to move to where it was"
+                percent = 0  # what lies ahead again is warned about again
+            elif event.type == "sla.warned":
+                if event.data["percent"] <= percent:
+                    yield f"clock {id_} was announced to be at {event.data['percent']} % after {percent} %"
+                percent = event.data["percent"]
+            elif after == state:
+                yield f"clock {id_} was announced to be {after} twice"
+            state, due = after, due_at
+
+
+def _state_after(event: Announced) -> str | None:
+    if event.type == "sla.moved":
+        return "paused" if event.data["is_paused"] else "running"
+    return _STATE_AFTER.get(event.type)
 
 
 def what_was_said_last_is_so(seen: Evidence) -> Iterator[str]:
-    """A clock's state is what the last event about it says."""
+    """A clock's state and its due time are what the last event about it says."""
     for id_, clock in seen.clocks.items():
         last = seen.said_of_clocks[id_][-1:]
-        if last and (state := _STATE_AFTER.get(last[0].type)) and state != clock["state"]:
+        if last and _state_after(last[0]) != clock["state"]:
             yield f"clock {id_} is {clock['state']}, last announced {last[0].type}"
+        if last and clock["state"] != "paused" and parse(last[0].data["due_at"]) != parse(clock["due_at"]):
+            yield f"clock {id_} is due at {clock['due_at']}, last announced for {last[0].data['due_at']}"
 
 
 def one_clock_for_one_promise(seen: Evidence) -> Iterator[str]:
-    """Of one assignment."""
-    opened = Counter(
-        (row["assignment_id"], row["policy"]) for row in seen.picture["sla_clock"] if row.get("assignment_id")
-    )
-    for (assignment, policy), times in opened.items():
+    """Of one assignment, or of one request."""
+    opened = Counter((row["subject_id"], row["policy"]) for row in seen.picture["sla_clock"])
+    for (subject, policy), times in opened.items():
         if times > 1:
-            yield f"assignment {assignment} has {times} clocks for {policy}"
+            yield f"{subject} has {times} clocks for {policy}"
+
+
+_FIRED = frozenset({"sla.started", "sla.warned", "sla.owner_left", "sla.breached"})
 
 
 def nothing_fires_early(seen: Evidence) -> Iterator[str]:
-    """A breach comes no earlier than the brute-force calendar has it, nor a warning before its time."""
+    """A breach comes no earlier than its clock is due, nor a warning or a start before its time; and no warning in quiet hours.
+
+    That the clock is due when it says so is the business of `clocks_are_due_by_counting`.
+    """
+    latest = seen.world.latest or seen.now
     for event in seen.news:
         clock = seen.clocks.get(event.data.get("clock_id", ""))
         if clock is None:
             continue
-        if (
-            event.type == "sla.started"
-            and (due := due_by_counting(seen, clock))
-            and parse(event.data["due_at"]) != due
-        ):
-            yield f"clock {clock['id']} is due at {event.data['due_at']}; counting says {due}"
-        latest = seen.world.latest or seen.now
-        if event.type == "sla.breached":
-            due = due_by_counting(seen, clock) if seen.is_plain(clock["id"]) else None
-            if latest < (due or parse(event.data["due_at"])):
-                yield f"clock {clock['id']} was breached at {latest}, due at {due or event.data['due_at']}"
-        if event.type == "sla.warned" and latest < parse(event.data["occurred_at"]):
-            yield f"clock {clock['id']} warned at {latest} of {event.data['occurred_at']}"
+        if event.type in _FIRED and latest < parse(event.data["occurred_at"]):
+            yield f"clock {clock['id']}: {event.type} at {latest} of {event.data['occurred_at']}"
+        zone = clock["rep_timezone"] or clock["timezone"]
+        if event.type == "sla.warned" and _is_quiet(seen.now, zone):
+            yield f"clock {clock['id']} warned at {seen.now}, which is quiet in {zone}"
+        alert = event.data["alert_at"]
+        if alert and (_is_quiet(parse(alert), zone) or not _is_quiet(parse(alert) - GRID, zone)):
+            yield f"clock {clock['id']} may be told of at {alert}, at which no quiet hours end in {zone}"
 
 
-def due_by_counting(seen: Evidence, clock: Row) -> datetime | None:
-    """When an assignment's clock is due, from what the router stored and the pact as the simulation wrote it; None for other clocks."""
-    assignment = seen.assignments.get(clock.get("assignment_id") or "")
-    if assignment is None or assignment["id"] not in seen.given:
-        return None
-    agreement = seen.world.agreements[assignment["pact_version"]]
-    if clock["policy"] not in {promise.name for promise in agreement.promises}:
-        return None
-    country = seen.given[assignment["id"]].data["lead"].get("country")
-    pool = assignment["pool"] or ("dach" if country in ("DE", "AT", "CH") else "rest")
-    return agreement.due(clock["policy"], parse(assignment["assigned_at"]), _REPS[assignment["rep_id"]], pool)
+def _is_quiet(at: datetime, zone: str) -> bool:
+    wall = at.astimezone(ZoneInfo(zone))
+    return wall.weekday() == QUIET_DAY or not QUIET_UNTIL <= wall.hour < QUIET_FROM
+
+
+def clocks_are_due_by_counting(seen: Evidence) -> Iterator[str]:
+    """A clock that was written with this step starts when it should, and is due when the brute-force calendar has it, pauses left out.
+
+    A clock that ended while it waited for its turn was due at no time.
+    """
+    before = {row["id"]: row for row in seen.before["sla_clock"]}
+    for id_, clock in seen.clocks.items():
+        if before.get(id_) == clock:
+            continue
+        start = _start_of(seen, clock)
+        if clock["state"] in _FINAL and _never_started(seen, id_):
+            if parse(clock["started_at"]) > start:
+                yield f"clock {id_}, never started, counts from {clock['started_at']}, its turn was at {start}"
+            continue
+        if parse(clock["started_at"]) != start:
+            yield f"clock {id_} starts at {clock['started_at']}, should at {start}"
+        due = due_by_counting(seen, clock)
+        if parse(clock["due_at"]) != due:
+            yield f"clock {id_}, paused {clock['pauses']}, is due at {clock['due_at']}; counting says {due}"
+
+
+def _start_of(seen: Evidence, clock: Row) -> datetime:
+    """From when the customer waits, the team knows, or the owner has it; not before the turn of a lead that came in bulk."""
+    request = next(row for row in seen.picture["sla_request"] if row["id"] == clock["request_id"])
+    match clock["whose"]:
+        case "owner":
+            start = parse(seen.assignments[clock["assignment_id"]]["assigned_at"])
+        case "team":
+            start = parse(seen.first_news[request["id"]].data["lead"]["qualified_at"])
+        case _:
+            start = parse(request["received_at"])
+    return max(start, parse(request["released_at"])) if request["released_at"] else start
+
+
+def due_by_counting(seen: Evidence, clock: Row) -> datetime:
+    """When a clock is due, from what the router stored, the pact as the simulation wrote it, and the clock's pauses."""
+    agreement = seen.world.agreements[clock["pact_version"]]
+    over = [(parse(at), parse(until)) for at, until, _ in clock["pauses"] if until]
+    own = clock["assignment_id"]
+    rep = _REPS[seen.assignments[own]["rep_id"]] if own else None
+    return agreement.due(clock["policy"], parse(clock["started_at"]), rep, seen.pool_of(clock), over)
+
+
+def pauses_are_those_that_were_announced(seen: Evidence) -> Iterator[str]:
+    """No clock stands still but while it was told to: from when its lead was paused, or within an absence of its owner."""
+    before = {row["id"]: row for row in seen.before["sla_clock"]}
+    for id_, clock in seen.clocks.items():
+        if before.get(id_) == clock:
+            continue
+        promise = seen.world.agreements[clock["pact_version"]].promise(clock["policy"])
+        assert promise is not None
+        said = [
+            (parse(event.data["recorded_at"]), event.data["until"], event.data["state"])
+            for event in seen.log.of("lead.paused")
+            if event.data["assignment_id"] in seen.about(clock)
+        ]
+        away = _announced_absences(seen, clock["rep_id"]) if clock["rep_id"] else set()
+        for at, until, because in clock["pauses"]:
+            if because == _OWNER_AWAY:
+                is_so = any(start <= parse(at) and parse(until) <= end for start, end in away)
+            else:
+                is_so = because in promise.pause_while and any(
+                    (parse(at), because) == (began, state) and _ends_by(until, ends)
+                    for began, ends, state in said
+                )
+            if not is_so:
+                yield f"clock {id_} is paused from {at} to {until}, {because}, of which nobody spoke"
+
+
+def _ends_by(until: str | None, end: str | None) -> bool:
+    return end is None or (until is not None and parse(until) <= parse(end))
+
+
+def _announced_absences(seen: Evidence, rep: str) -> set[tuple[datetime, datetime]]:
+    return {
+        (parse(away["starts_at"]), parse(away["ends_at"]))
+        for event in seen.log.of("rep.absences_changed", "lead.assigned", "lead.reassigned")
+        if event.data["rep_id"] == rep
+        for away in event.data["away" if event.type == "rep.absences_changed" else "rep_away"] or ()
+    }
+
+
+def what_was_heard_pauses_clocks(seen: Evidence) -> Iterator[str]:
+    """An open clock has the pauses of which the sla-timer has heard, and stands still if the last of them goes on.
+
+    Asked while no assignment of the clock has ended: what the end does to a pause depends on whether it was heard of.
+    """
+    for id_, clock in seen.clocks.items():
+        ids = seen.about(clock)
+        if clock["state"] in _FINAL or any(seen.assignments[one]["ended_at"] for one in ids):
+            continue
+        promise = seen.world.agreements[clock["pact_version"]].promise(clock["policy"])
+        assert promise is not None
+        start = parse(clock["started_at"])
+        heard = [
+            pause
+            for one in ids
+            for pause in _heard_pauses(seen, one)
+            if pause[2] in promise.pause_while and (pause[1] is None or pause[1] > start)
+        ]
+        has = [
+            (parse(at), parse(until) if until else None, because)
+            for at, until, because in clock["pauses"]
+            if because != _OWNER_AWAY
+        ]
+        if has != heard:
+            yield f"clock {id_} has the pauses {has}, heard were {heard}"
+        stands_still = any(until is None and at < parse(clock["due_at"]) for at, until, _ in heard)
+        starts_now = clock["next_at"] == clock["started_at"]  # and stands still with the next sweep
+        if clock["state"] != "waiting" and not starts_now and (clock["state"] == "paused") != stands_still:
+            yield f"clock {id_}, due {clock['due_at']}, is {clock['state']}; heard were the pauses {heard}"
+
+
+def _heard_pauses(seen: Evidence, assignment: str) -> list[tuple[datetime, datetime | None, str]]:
+    """Each pause ends at its own end or when the next news of the kind was recorded, whichever is first."""
+    news = [
+        event
+        for event in sorted(seen.log.of("lead.paused", "lead.resumed"), key=lambda event: event.place)
+        if event.data["assignment_id"] == assignment and event.event_id in seen.picture.heard
+    ]
+    pauses: list[tuple[datetime, datetime | None, str]] = []
+    for event in news:
+        at = parse(event.data["recorded_at"])
+        pauses = [(began, min(until or at, at), state) for began, until, state in pauses if began < at]
+        if event.type == "lead.paused":
+            pauses.append(
+                (at, parse(event.data["until"]) if event.data["until"] else None, event.data["state"])
+            )
+    return pauses
+
+
+def absences_are_those_announced_last(seen: Evidence) -> Iterator[str]:
+    """What the sla-timer knows of a rep's absences is what was said as of then, and of several that were said the latest."""
+    for row in seen.picture["sla_rep"]:
+        as_of = parse(row["as_of"])
+        known = {(parse(away["starts_at"]), parse(away["ends_at"])) for away in row["away"]}
+        said = [
+            {
+                (parse(away["starts_at"]), parse(away["ends_at"]))
+                for away in event.data["away" if event.type == "rep.absences_changed" else "rep_away"] or ()
+            }
+            for event in seen.log.of("rep.absences_changed", "lead.assigned", "lead.reassigned")
+            if event.data["rep_id"] == row["rep_id"] and parse(event.data["occurred_at"]) == as_of
+        ]
+        if known not in said:
+            yield f"{row['rep_id']} is away {sorted(known)}; as of {as_of} they were said to be away {said}"
+
+
+def bulk_has_its_pace(seen: Evidence) -> Iterator[str]:
+    """Of a source's requests in one pool's hours no two have turns closer than the pace, and no clock starts before its turn."""
+    turns: dict[tuple[str, str], list[datetime]] = defaultdict(list)
+    for row in seen.picture["sla_request"]:
+        if row["released_at"]:
+            turns[row["source"], row["pool_calendar"]].append(parse(row["released_at"]))
+        if (row["source"] == "fair") != bool(row["released_at"]):
+            yield f"request {row['id']} of {row['source']} has its turn at {row['released_at']}"
+    for queue, ats in turns.items():
+        for one, other in pairwise(sorted(ats)):
+            if other - one < PACE:
+                yield f"two turns of {queue} are at {one} and {other}"
+
+
+# ---- at rest ----------------------------------------------------------------------------------------------------------------------
+
+
+def absences_move_clocks(seen: Evidence) -> Iterator[str]:
+    """An open clock that minds its owner's absences has those that lie ahead, as pauses or as the moment at which the lead goes on.
+
+    Of an absence that has begun it is not asked from when it counted: that depends on when it was heard of.
+    """
+    latest = seen.world.latest or seen.now
+    known = {
+        row["rep_id"]: [(parse(away["starts_at"]), parse(away["ends_at"])) for away in row["away"]]
+        for row in seen.picture["sla_rep"]
+    }
+    for id_, clock in seen.clocks.items():
+        if clock["state"] in _FINAL or not clock["rep_id"]:
+            continue
+        promise = seen.world.agreements[clock["pact_version"]].promise(clock["policy"])
+        assert promise is not None
+        away = known.get(clock["rep_id"], [])
+        ahead = [one for one in away if one[0] > max(latest, parse(clock["started_at"]))]
+        pauses = {
+            (parse(at), parse(until)) for at, until, because in clock["pauses"] if because == _OWNER_AWAY
+        }
+        if promise.owner_away == "pause" and set(ahead) != {one for one in pauses if one[0] > latest}:
+            yield f"clock {id_} stands still {sorted(pauses)}, its owner will be away {ahead}"
+        is_away = any(start <= latest < end for start, end in away)
+        leaves_at = parse(clock["leaves_at"]) if clock["leaves_at"] else None
+        if promise.owner_away == "reassign" and not is_away and leaves_at != min(ahead, default=(None,))[0]:
+            yield f"clock {id_} is left at {leaves_at}, its owner will be away {ahead}"
 
 
 # ---- at the end -----------------------------------------------------------------------------------------------------------------
@@ -365,53 +722,141 @@ def every_lead_was_applied(seen: Evidence) -> Iterator[str]:
 
 
 def every_clock_has_ended(seen: Evidence) -> Iterator[str]:
-    """Met, breached or cancelled."""
+    """Met, breached or cancelled: whatever stood still was made to go on."""
     for id_, clock in seen.clocks.items():
-        if clock["state"] not in _FINAL | _MAY_STAY_OPEN:
+        if clock["state"] not in _FINAL:
             yield f"clock {id_} is {clock['state']} at the end"
 
 
 def every_promise_was_timed(seen: Evidence) -> Iterator[str]:
-    """Each assignment of a demo request has a clock for each promise of its pact."""
-    opened = {(row.get("assignment_id"), row["policy"]) for row in seen.picture["sla_clock"]}
-    for id_, event in seen.given.items():
-        if event.data["lead"]["intent"] != "demo_request":
+    """Each demo request has a clock for each promise of the pact under which sales was given it: the owner's, the team's, the customer's."""
+    opened = {(row["subject_id"], row["policy"]) for row in seen.picture["sla_clock"]}
+    for event in seen.log.events:
+        if event.type not in _GIVEN or event.data["lead"]["intent"] != "demo_request":
+            continue
+        request = seen.request_of(event)
+        if request is None:
+            yield f"lead {event.key} was given to sales, and its request is not on record"
             continue
         for promise in seen.world.agreements[event.data["pact_version"]].promises:
-            if (id_, promise.name) not in opened:
-                yield f"assignment {id_} has no clock for {promise.name}"
+            subject = event.data["assignment_id"] if promise.starts == "assigned" else request["id"]
+            if subject and (subject, promise.name) not in opened:
+                yield f"{subject} has no clock for {promise.name}"
 
 
 def facts_decide_every_clock(seen: Evidence) -> Iterator[str]:
     """What happened in time counts, whenever it was heard; what happened late does not."""
-    contacted = _earliest(seen, "lead.contacted", "assignment_id")
-    accepted = _earliest(seen, "lead.accepted", "assignment_id")
-    ended = _earliest(seen, "lead.rejected", "assignment_id")
-    for type_ in ("lead.reassigned", "lead.held"):
-        for id_, at in _earliest(seen, type_, "previous_assignment_id").items():
-            ended[id_] = min(at, ended.get(id_, at))
+    done = {
+        what: _earliest(seen, type_, "assignment_id")
+        for what, type_ in (
+            ("contacted", "lead.contacted"),
+            ("accepted", "lead.accepted"),
+            ("meeting_booked", "lead.meeting_booked"),
+            ("rejected", "lead.rejected"),
+        )
+    }
+    ended, closed = _ends(seen), _closings(seen)
     for id_, clock in seen.clocks.items():
-        own = clock.get("assignment_id")
-        if not own or not seen.is_plain(id_):
-            continue
-        promise = seen.world.agreements[clock["pact_version"]].promise(clock["policy"])
-        may_accept = promise is not None and "accepted" in promise.stops
-        reached = [contacted.get(own), accepted.get(own) if may_accept else None]
-        touch, end = min((at for at in reached if at), default=None), ended.get(own)
+        own, about = clock["assignment_id"], seen.about(clock)
+        agreement = seen.world.agreements[clock["pact_version"]]
+        promise = agreement.promise(clock["policy"])
+        assert promise is not None
+        keeping = [done[what].get(one) for what in promise.stops for one in about]
+        if promise.kind == "attempts":
+            enough = _enough_attempts(seen, clock, agreement)
+            if enough is _UNCLEAR:
+                continue
+            keeping.append(enough)
+        ends = (
+            [ended.get(own)]
+            if own
+            else [*(done["rejected"].get(one) for one in about), closed.get(clock["subject_id"])]
+        )
+        if clock["ended_because"] == _OWNER_AWAY:
+            ends.append(parse(clock["ended_at"]))
+        touch = min((at for at in keeping if at), default=None)
+        end = min((at for at in ends if at), default=None)
         expected = {_verdict(clock, touch, end)}
-        if any(at for other, at in contacted.items() if other != own and _same_lead(seen, other, own)):
+        if own and any(
+            at for other, at in done["contacted"].items() if other != own and _same_lead(seen, other, own)
+        ):
             expected.add("met")  # an earlier owner may have reached the person already
         if clock["state"] not in expected:
-            yield f"clock {id_}, due {clock['due_at']}, is {clock['state']}; touched {touch}, ended {end}"
+            yield f"clock {id_} for {clock['policy']}, due {clock['due_at']}, is {clock['state']}; touched {touch}, ended {end}"
+
+
+def _ends(seen: Evidence) -> dict[str, datetime]:
+    """When each assignment ended, for whatever reason."""
+    ended = _earliest(seen, "lead.rejected", "assignment_id")
+    for type_, of in (
+        ("lead.reassigned", "previous_assignment_id"),
+        ("lead.held", "previous_assignment_id"),
+        ("lead.closed", "assignment_id"),
+    ):
+        for id_, at in _earliest(seen, type_, of).items():
+            ended[id_] = min(at, ended.get(id_, at))
+    return ended
+
+
+def _closings(seen: Evidence) -> dict[str, datetime]:
+    """When each request was closed: the last that sales had been given by then."""
+    closed: dict[str, datetime] = {}
+    for event in seen.log.of("lead.closed"):
+        given = [
+            (request["received_at"], request["id"])
+            for one in seen.log.events
+            if one.place < event.place and one.type in _GIVEN and one.key == event.key
+            if (request := seen.request_of(one))
+        ]
+        if given:
+            at, request_id = _happened(event), max(given)[1]
+            closed[request_id] = min(at, closed.get(request_id, at))
+    return closed
+
+
+_UNCLEAR = datetime.max.replace(tzinfo=UTC)
+
+
+def _enough_attempts(seen: Evidence, clock: Row, agreement: Agreement) -> datetime | None:
+    """The attempt with which there were enough; unclear if two at one instant, on different channels, may count either way."""
+    promise = agreement.promise(clock["policy"])
+    assert promise is not None
+    own = clock["assignment_id"]
+    tried = {
+        (_happened(event), event.data["channel"])
+        for event in seen.log.of("lead.attempted", "lead.contacted")
+        if event.data["assignment_id"] in seen.about(clock) and not event.data["automatic"]
+    }
+    if promise.apart and len({at for at, _ in tried}) < len(tried):
+        return _UNCLEAR
+    rep, pool = _REPS[seen.assignments[own]["rep_id"]], seen.pool_of(clock)
+    counted: list[datetime] = []
+    channels: set[str] = set()
+    for at, channel in sorted(tried):
+        gap = agreement.between(counted[-1], at, promise.calendar, rep, pool) if counted else None
+        if promise.apart and gap is not None and gap < promise.apart:
+            continue
+        counted.append(at)
+        channels.add(channel)
+        if len(counted) >= ATTEMPTS and len(channels) >= promise.channels:
+            return at
+    return None
 
 
 def _earliest(seen: Evidence, type_: str, of: str) -> dict[str, datetime]:
     found: dict[str, datetime] = {}
     for event in seen.log.of(type_):
         if id_ := event.data.get(of):
-            at = parse(event.data["occurred_at"])
+            at = _happened(event)
             found[id_] = min(at, found.get(id_, at))
     return found
+
+
+def _happened(event: Announced) -> datetime:
+    """When it happened; at the latest when it was heard of."""
+    recorded_at = event.data.get("recorded_at")
+    at = parse(event.data["occurred_at"])
+    return min(at, parse(recorded_at)) if recorded_at else at
 
 
 def _verdict(clock: Row, touch: datetime | None, end: datetime | None) -> str:
@@ -441,16 +886,61 @@ def every_breach_led_somewhere(seen: Evidence) -> Iterator[str]:
 
 def the_views_agree(seen: Evidence) -> Iterator[str]:
     """What the router shows of clocks, and ingest of leads, is what their owners hold."""
-    shown = {row["clock_id"]: row["state"] for row in seen.picture["clock_view"]}
+    shown = {row["clock_id"]: row for row in seen.picture["clock_view"]}
     for id_, clock in seen.clocks.items():
-        state = "running" if shown.get(id_) == "warned" else shown.get(id_)
-        if state != clock["state"] and seen.is_plain(id_):
-            yield f"clock {id_} is {clock['state']}, the router shows {shown.get(id_)}"
+        view = shown.get(id_, {})
+        state = "running" if view.get("state") == "warned" else view.get("state")
+        if state != clock["state"]:
+            yield f"clock {id_} is {clock['state']}, the router shows {state}"
+        for name in ("due_at", "policy", "rep_id", "assignment_id", "whose", "target"):
+            if view and view[name] != clock[name] and not (name == "target" and _never_started(seen, id_)):
+                yield f"clock {id_} has {name} {clock[name]}, the router shows {view[name]}"
     progress = {row["lead_id"]: (row["stage"], row["owner"]) for row in seen.picture["lead_progress"]}
     said = _told_of_leads(seen.log)
     for lead_id in sorted(progress.keys() | said.keys()):
         if progress.get(lead_id) != said.get(lead_id):
             yield f"ingest shows lead {lead_id} as {progress.get(lead_id)}, the log says {said.get(lead_id)}"
+
+
+def waits_equal_a_recount(seen: Evidence) -> Iterator[str]:
+    """How long each request waited for its first contact or meeting, for the customer, the team and the owner, in wall and business time."""
+    touches = [_earliest(seen, type_, "assignment_id") for type_ in ("lead.contacted", "lead.meeting_booked")]
+    for row in seen.picture["sla_request"]:
+        touched = {
+            one: min(at for at in (found.get(one) for found in touches) if at)
+            for one in seen.assignments_of_request.get(row["id"], ())
+            if any(one in found for found in touches)
+        }
+        first = min(touched.values(), default=None)
+        if (parse(row["touched_at"]) if row["touched_at"] else None) != first:
+            yield f"request {row['id']} was touched at {first}, recorded {row['touched_at']}"
+        elif first is not None:
+            by = [one for one, at in touched.items() if at == first]
+            if _waits(row) not in [_recounted(seen, row, first, one) for one in by]:
+                yield f"request {row['id']} waited {_recounted(seen, row, first, by[0])}, recorded {_waits(row)}"
+
+
+_SIDES = ("customer", "team", "owner")
+
+
+def _waits(row: Row) -> list[tuple[float, float]]:
+    return [(row[f"{side}_seconds"], row[f"{side}_business_seconds"]) for side in _SIDES]
+
+
+def _recounted(seen: Evidence, row: Row, touched: datetime, by: str) -> list[tuple[float, float]]:
+    first, assignment = seen.first_news[row["id"]], seen.assignments[by]
+    agreement, pool = seen.world.agreements[first.data["pact_version"]], seen.pool_of_request(row["id"])
+    since = {
+        "customer": parse(row["received_at"]),
+        "team": parse(first.data["lead"]["qualified_at"]),
+        "owner": parse(assignment["assigned_at"]),
+    }
+    waits = []
+    for side in _SIDES:
+        rep = _REPS[assignment["rep_id"]] if side == "owner" else None
+        business = agreement.between(since[side], touched, "rep" if rep else "pool", rep, pool)
+        waits.append((max(0.0, (touched - since[side]).total_seconds()), business.total_seconds()))
+    return waits
 
 
 _WITH_REP = {
@@ -474,6 +964,8 @@ def _told_of_leads(log: Log) -> dict[str, tuple[str, str | None]]:
             told[event.key] = (_WITH_REP[event.type], event.data["rep_id"])
         elif event.type == "lead.held":
             told[event.key] = ("held", None)
+        elif event.type == "lead.closed":
+            told[event.key] = ("closed", None)
         elif event.type == "lead.rejected":
             told[event.key] = (_WITH_NOBODY[event.data["outcome"]], None)
     return told
@@ -502,13 +994,26 @@ EVERY_STEP: Sequence[Invariant] = (
     owners_follow_each_other,
     every_report_is_announced,
     every_escalation_is_announced,
+    a_lead_returns_to_who_kept_the_promise,
+    nobody_offline_is_given_leads,
+    offline_is_announced,
+    breaches_take_a_lead_as_often_as_agreed,
     counters_equal_recounts,
     every_clock_is_announced,
     what_was_said_last_is_so,
     one_clock_for_one_promise,
+    each_change_is_announced_once,
     nothing_fires_early,
+    clocks_are_due_by_counting,
+    pauses_are_those_that_were_announced,
+    what_was_heard_pauses_clocks,
+    absences_are_those_announced_last,
+    bulk_has_its_pace,
 )
 """What holds whenever no transaction is open."""
+
+AT_REST: Sequence[Invariant] = (absences_move_clocks,)
+"""What holds whenever everything was read."""
 
 AT_THE_END: Sequence[Invariant] = (
     every_lead_was_applied,
@@ -517,6 +1022,7 @@ AT_THE_END: Sequence[Invariant] = (
     facts_decide_every_clock,
     every_breach_led_somewhere,
     the_views_agree,
+    waits_equal_a_recount,
 )
 """What holds once everything was read and every clock has run out."""
 

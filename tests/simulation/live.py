@@ -28,10 +28,10 @@ from tests.simulation.agreement import GRID
 from tests.simulation.chance import seeded_ids
 from tests.simulation.faults import draw_fault
 from tests.simulation.ground import Ground
-from tests.simulation.invariants import AT_THE_END, EVERY_STEP, NOT_YET, Evidence, Invariant, broken
+from tests.simulation.invariants import AT_REST, AT_THE_END, EVERY_STEP, NOT_YET, Evidence, Invariant, broken
 from tests.simulation.picture import hear, look, unread
 from tests.simulation.stage import perform
-from tests.simulation.steps import Step, a_round, a_sweep_by_somebody, draw_step
+from tests.simulation.steps import Step, a_resumption, a_round, a_sweep_by_somebody, draw_step
 from tests.simulation.world import World
 from tests.support.fake_clock import FakeClock
 
@@ -121,10 +121,11 @@ class _Living:
     async def _look(self, line: str) -> None:
         world = self.world
         news = await hear(world.ground.observer, world.log, world.clock.now())
+        before = world.picture
         world.see(await look(world.ground.observer))
         self.life.trace.append(f"{line} #{sha256(world.picture.text.encode()).hexdigest()[:8]}")
         self.life.trace.extend(f"    {event.type} {event.key} {event.event_id}" for event in news)
-        self.life.violations = broken(EVERY_STEP, Evidence(world, world.picture, world.log, news))
+        self.life.violations = broken(EVERY_STEP, Evidence(world, world.picture, world.log, news, before))
 
     async def _pass_time(self) -> None:
         """Most steps follow at once; else minutes pass, or all until the next clock fires, or the night, or days."""
@@ -156,14 +157,24 @@ class _Living:
         """Everybody is awake and nothing goes wrong, until nothing waits and no clock runs."""
         world = self.world
         world.wake_everybody()
+        await self._settle()
+        await self._let_go_on()
         for _ in range(_AT_MOST_MOMENTS):
             await self._settle()
+            if not self.life.violations:
+                self.life.violations = broken(AT_REST, Evidence(world, world.picture, world.log, []))
             moment = world.soonest_moment()
             if self.life.violations or moment is None:
                 break
             world.move_to(max(world.clock.now(), _on_the_grid(moment)))
         if not self.life.violations:
             self.life.violations = broken(self.at_the_end, Evidence(world, world.picture, world.log, []))
+
+    async def _let_go_on(self) -> None:
+        """What stands still until somebody says otherwise: somebody says so, or no clock would ever end."""
+        for row in self.world.picture["assignment"]:
+            if row["paused_state"] and row["ended_at"] is None and not self.life.violations:
+                await self._step(a_resumption(self.world, row["id"]), is_faulty=False)
 
     async def _settle(self) -> None:
         """Answer, read, sweep and release until all is quiet at this instant."""

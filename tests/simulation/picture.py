@@ -22,13 +22,17 @@ _SEEN = {
     "touch": "receipt_id, lead_id",
     "activity": "id, lead_id",
     "signal": "lead_id, kind, times",
-    "lead": "id, email, stage, owner, assignment_id, hop, held_since, qualified_at, closed_at, escalated_at",
+    "lead": "id, email, stage, owner, assignment_id, hop, hops_by_breach, held_since, received_at, qualified_at, closed_at, "
+    "escalated_at",
     "assignment": "id, lead_id, rep_id, pool, rule, hop, cause_id, assigned_at, pact_version, accepted_at, contacted_at, ended_at, "
-    "ended_as, rejection",
+    "ended_as, rejection, paused_state, paused_until",
+    "rep": "id, offline_since",
     "absence": "id, rep_id, starts_at, ends_at",
     "rep_load": "*",
     "turn": "*",
     "sla_clock": "*",
+    "sla_request": "*",
+    "sla_rep": "*",
     "clock_view": "*",
     "lead_progress": "*",
     "dead_letter": "consumer, type, reason, error, settled_at",
@@ -54,6 +58,17 @@ _PASSED = """
       AND NOT EXISTS (SELECT FROM inbox i WHERE i.consumer = c.consumer AND i.event_id = o.event_id)
     ORDER BY o.id, c.consumer
 """
+_HEARD = """
+    SELECT i.event_id FROM inbox i JOIN outbox o USING (event_id)
+    WHERE i.consumer = 'sla-timer' AND o.type IN ('leadpact.lead.paused.v1', 'leadpact.lead.resumed.v1')
+"""
+
+
+class Said(dict[str, Any]):
+    """An event's fields. Those with their usual value are not written, so what is not there is None: no, or nothing."""
+
+    def __missing__(self, _: str) -> None:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +120,8 @@ class Picture:
     text: str = ""
     passed: Sequence[tuple[str, str, str]] = ()
     """Messages that a group's position has passed and its inbox does not know: the group, the type, the event's id."""
+    heard: frozenset[str] = frozenset()
+    """The pauses and resumptions that the sla-timer has applied."""
 
     def __getitem__(self, table: str) -> list[Row]:
         return self.tables[table]
@@ -114,7 +131,8 @@ async def look(observer: Any) -> Picture:
     """What is stored now."""
     text = await observer.fetchval(_LOOK)
     passed = [(row["consumer"], row["type"], str(row["event_id"])) for row in await observer.fetch(_PASSED)]
-    return Picture(from_json(text), text, passed)
+    heard = frozenset(str(row["event_id"]) for row in await observer.fetch(_HEARD))
+    return Picture(from_json(text), text, passed, heard)
 
 
 async def hear(observer: Any, log: Log, now: datetime) -> list[Announced]:
@@ -127,7 +145,7 @@ async def hear(observer: Any, log: Log, now: datetime) -> list[Announced]:
             type=row["type"].removeprefix("leadpact.").rpartition(".v")[0],
             key=row["key"],
             cause=str(row["causation_id"]) if row["causation_id"] else None,
-            data=from_json(row["data"]),
+            data=Said(from_json(row["data"])),
             seen_at=now,
         )
         for row in rows

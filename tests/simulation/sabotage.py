@@ -12,23 +12,33 @@ from datetime import datetime, timedelta
 from typing import Any
 from unittest.mock import patch
 
+from sqlalchemy import select
+
 from leadpact.bus import consume
 from leadpact.bus.carrier import ApplyBatch
 from leadpact.bus.carriers import postgres
 from leadpact.domain.working_calendar import WorkingCalendar
 from leadpact.errors import Transient
+from leadpact.events import LeadAttempted, SlaOwnerLeft
+from leadpact.events.lead import Worked
 from leadpact.ids import EventId
+from leadpact.pact.alerts import Alerts
 from leadpact.pact.book import AppliedPact, PactBook
 from leadpact.pact.calendar_section import CalendarSection
 from leadpact.storage import inbox, log
+from leadpact.storage.bulk import insert_rows
 from leadpact.storage.outbox import announce
 from leadpact.storage.unit_of_work import Transaction, UnitOfWork
 from leadpact_ingest import accept
 from leadpact_ingest.idempotency import Claimant, Holder
-from leadpact_router import assign, take_away
+from leadpact_router import assign, floor, owner_left, take_away
+from leadpact_router.assignment_rows import Owner
 from leadpact_router.floor import Floor
-from leadpact_sla_timer import judge, lead_file, sweep
+from leadpact_router.lead import Lead
+from leadpact_sla_timer import absences, disarm, judge, lead_file, release, sweep
+from leadpact_sla_timer.record import Assignment, Paused
 from leadpact_sla_timer.sla_clock import SlaClock
+from leadpact_sla_timer.tables import sla_release
 from tests.simulation import agreement, commit_points
 
 
@@ -142,6 +152,52 @@ def _sweeping_ahead() -> Iterator[None]:
         yield
 
 
+def _paused_an_hour_ago(at: datetime, until: datetime | None, because: str) -> Paused:
+    return Paused(at - timedelta(hours=1), until, because)
+
+
+async def _queues_unlocked(
+    tx: Transaction, queues: set[tuple[str, str]]
+) -> dict[tuple[str, str], datetime | None]:
+    """As `release._lock`, which locks the ends of the queues that it reads."""
+    rows = release._rows(dict.fromkeys(queues))
+    await insert_rows(tx, sla_release, rows, conflict="(source, calendar) DO NOTHING")
+    ends = {(row.source, row.calendar): row.last_at for row in await tx.execute(select(sla_release))}
+    return {queue: ends.get(queue) for queue in queues}
+
+
+@contextmanager
+def _machines_trying() -> Iterator[None]:
+    right = disarm._with
+
+    def with_attempts(known: Assignment, event: Worked) -> Assignment:
+        return right(
+            known,
+            event.model_copy(update={"automatic": False}) if isinstance(event, LeadAttempted) else event,
+        )
+
+    with patch.object(disarm, "_with", with_attempts):
+        yield
+
+
+@contextmanager
+def _leaving_again_and_again() -> Iterator[None]:
+    def has_an_owner(event: SlaOwnerLeft, lead: Lead, owners: tuple[Owner, ...]) -> bool:
+        return lead.assignment_id is not None and lead.escalated_at is None
+
+    def act(tx: Transaction, event: SlaOwnerLeft, ready: Any, handover: Any, terms: Any) -> None:
+        if ready.lead.assignment_id is not None:
+            take_away.take_away(tx, ready, handover, terms)
+
+    with patch.object(owner_left, "_still_matters", has_an_owner), patch.object(owner_left, "_act", act):
+        yield
+
+
+_WHATEVER_COMES = (
+    "(rep_id) DO UPDATE SET away = EXCLUDED.away, as_of = greatest(EXCLUDED.as_of, sla_rep.as_of)"
+)
+
+
 async def _nothing_is_written(_: Transaction, __: Sequence[SlaClock]) -> None:
     return None
 
@@ -245,6 +301,32 @@ SABOTAGES: Sequence[Sabotage] = (
         "a sweep does not note down what it fired",
         _patching(sweep, "update_clocks", _nothing_is_written),
     ),
+    Sabotage(
+        "hindsight",
+        "a pause stops a clock an hour before anybody spoke of it",
+        _patching(disarm, "Paused", _paused_an_hour_ago),
+    ),
+    Sabotage(
+        "release-lock",
+        "the ends of the queues of bulk leads are not locked",
+        _patching(release, "_lock", _queues_unlocked),
+    ),
+    Sabotage("automatic", "what a machine sent counts as an attempt", _machines_trying),
+    Sabotage(
+        "left-twice", "whoever has a lead loses it when an earlier owner has left", _leaving_again_and_again
+    ),
+    Sabotage(
+        "move-lock",
+        "clocks are moved to another pact without locking them",
+        _rewriting(" FOR UPDATE", when="sla_clock.pact_version !="),
+    ),
+    Sabotage(
+        "absence-order",
+        "of a rep's absences what comes last is believed, not what was said last",
+        _patching(absences, "_KEEP_THE_LATEST", _WHATEVER_COMES),
+    ),
+    Sabotage("offline", "whoever is offline is given leads", _patching(floor, "offline", lambda _: None)),
+    Sabotage("quiet", "people are warned at any hour", _patching(Alerts, "not_before", lambda _, at, __: at)),
     Sabotage("early", "a sweep fires a second ahead of time", _sweeping_ahead),
     Sabotage("late-news", "a breach stands, whatever is heard later", _breaches_standing),
     Sabotage(

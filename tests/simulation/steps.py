@@ -21,12 +21,14 @@ from leadpact.pact.book import PactBook
 from leadpact.storage.unit_of_work import Transaction
 from leadpact_ingest.accept import Accepted, Duplicate, RawPost, Submission
 from leadpact_ingest.idempotency import claim_of_post
-from leadpact_ingest.sources import PlainForm
+from leadpact_ingest.sources import source_of
 from leadpact_router import work
 from leadpact_router.handlers import CONSUMER as ROUTER
+from leadpact_router.offline import bring_back
 from leadpact_router.roster import add_absence, put_reps, remove_absence
 from leadpact_sla_timer.handlers import CONSUMER as TIMER
-from tests.simulation.agreement import GRID, REJECTION_REASONS, REPS, amended
+from leadpact_sla_timer.recompute import move_clocks
+from tests.simulation.agreement import GRID, PAUSE_STATES, REJECTION_REASONS, REPS, amended
 from tests.simulation.picture import Row
 from tests.simulation.world import GROUPS, INGEST, Instance, Letter, World, parse
 
@@ -57,6 +59,17 @@ PEOPLE: Sequence[tuple[str, str]] = (
 )
 
 
+# Whose badges a fair scans beside theirs.
+VISITORS: Sequence[tuple[str, str]] = (
+    ("gil@aperture.example", "DE"),
+    ("hal@cyberdyne.example", "US"),
+    ("joy@tyrell.example", "AT"),
+    ("kim@soylent.example", "DE"),
+    ("leo@weyland.example", "CH"),
+    ("mia@massive.example", "GB"),
+)
+
+
 # ---- from outside: posts and activities -----------------------------------------------------------------------------------------
 
 
@@ -70,48 +83,60 @@ def a_post(world: World, chance: random.Random) -> Step | None:
     return step
 
 
+def a_burst(world: World, chance: random.Random) -> Step | None:
+    """A fair's badge scans come in, many at once: their clocks wait for their turns."""
+    people = chance.sample((*PEOPLE[:4], *VISITORS), chance.randrange(3, 6))
+    return _send(world, *(_written(world, person, "fair") for person in people))
+
+
 def _a_letter(world: World, chance: random.Random) -> Letter:
-    email, country = chance.choice(PEOPLE)
-    world.posts += 1
     source = "website-demo" if chance.random() < 0.8 else "whitepaper"
+    return _written(world, chance.choice(PEOPLE), source, "+493012345678" if chance.random() < 0.1 else None)
+
+
+def _written(world: World, person: tuple[str, str], source: str, phone: str | None = None) -> Letter:
+    email, country = person
+    world.posts += 1
     draft = LeadDraft(
         email=email,
         country=country,
         company="Globex",
         domain=email.partition("@")[2],
-        phone="+493012345678" if chance.random() < 0.1 else None,
+        phone=phone,
         message=f"number {world.posts}",
     )
     return Letter(f"post-{world.posts}", draft, source, world.clock.now())
 
 
-def _send(world: World, letter: Letter) -> Step:
+def _send(world: World, *letters: Letter) -> Step:
     door = next(one for one in world.instances if one.group == INGEST)
-    pact = world.agreement.parsed()
-    source = PlainForm(letter.source, pact.sources[letter.source])  # type: ignore[arg-type]  # every source of this pact is a form
-    submission = Submission(
+    submissions = [_submission(world, letter) for letter in letters]
+    world.unanswered.extend(letter for letter in letters if letter not in world.unanswered)
+
+    async def run() -> object:
+        assert door.writer
+        outcomes = await door.writer.write(submissions)
+        for letter, outcome in zip(letters, outcomes, strict=True):
+            assert isinstance(outcome, Accepted | Duplicate), outcome
+            if letter in world.unanswered:  # a second try may have been answered meanwhile
+                world.unanswered.remove(letter)
+            world.answered(letter, outcome.receipt_id)
+        repeats = sum(isinstance(one, Accepted) and one.is_repeat for one in outcomes)
+        return ", ".join(type(one).__name__ for one in outcomes) + (" again" if repeats else "")
+
+    posts = ", ".join(f"{letter.key} of {letter.draft.email}" for letter in letters)
+    return Step(f"post {posts} to {letters[0].source}", run, door)
+
+
+def _submission(world: World, letter: Letter) -> Submission:
+    return Submission(
         new_id(),
-        source,
+        source_of(world.agreement.parsed(), letter.source),
         letter.draft,
         claim_of_post(letter.draft, letter.key),
         world.clock.now(),
         RawPost("application/json", b"{}"),
     )
-    if letter not in world.unanswered:
-        world.unanswered.append(letter)
-
-    async def run() -> object:
-        assert door.writer
-        (outcome,) = await door.writer.write([submission])
-        assert isinstance(outcome, Accepted | Duplicate), outcome
-        if letter in world.unanswered:  # a second try may have been answered meanwhile
-            world.unanswered.remove(letter)
-        world.answered(letter, outcome.receipt_id)
-        return type(outcome).__name__ + (
-            " again" if isinstance(outcome, Accepted) and outcome.is_repeat else ""
-        )
-
-    return Step(f"post {letter.key} of {letter.draft.email} to {letter.source}", run, door)
 
 
 def an_activity(world: World, chance: random.Random) -> Step | None:
@@ -207,16 +232,115 @@ def _report_on(world: World, chance: random.Random, owned: Sequence[Row]) -> Ste
     assignment = chance.choice(owned)
     now, given_at = world.clock.now(), parse(assignment["assigned_at"])
     happened_at = _when(now, given_at, chance)
-    does = chance.choices(("accept", "contact", "reject"), (3, 5, 2))[0]
-    reason = chance.choice(REJECTION_REASONS)
-    id_ = UUID(assignment["id"])
+    (verb,) = chance.choices([verb for _, verb in _VERBS], [weight for weight, _ in _VERBS])
+    id_, times = UUID(assignment["id"]), 2 if chance.random() < 0.15 else 1
+    report = verb(id_, happened_at, now, chance)
 
     async def run() -> object:
-        async with world.uow(ROUTER).transaction() as tx:
-            recorded = await _report(tx, does, id_, reason, happened_at, now)
+        for _ in range(times):
+            async with world.uow(ROUTER).transaction() as tx:
+                recorded = await report(tx)
         return f"{recorded.stage}, changed: {recorded.changed}"
 
-    return Step(f"{assignment['rep_id']} {does}s {id_}, {happened_at - now} from now", _or_refused(run))
+    said = f"{verb.__name__.strip('_')} by {assignment['rep_id']} on {id_}, {happened_at - now} from now"
+    return Step(said if times == 1 else f"{said}, twice", _or_refused(run))
+
+
+_Report = Callable[[Transaction], Awaitable[work.Recorded | work.Closed]]
+_Verb = Callable[[UUID, datetime, datetime, random.Random], _Report]
+
+
+def _accept(id_: UUID, at: datetime, now: datetime, _: random.Random) -> _Report:
+    return lambda tx: work.accept(tx, id_, occurred_at=at, now=now)
+
+
+def _contact(id_: UUID, at: datetime, now: datetime, chance: random.Random) -> _Report:
+    channel, automatic = chance.choice(_CHANNELS), chance.random() < 0.1
+    return lambda tx: work.contact(tx, id_, channel=channel, automatic=automatic, occurred_at=at, now=now)
+
+
+def _attempt(id_: UUID, at: datetime, now: datetime, chance: random.Random) -> _Report:
+    """Once, or on one channel and an hour later on the other."""
+    channels = chance.sample(_CHANNELS, chance.choice((1, 2)))
+    automatic = chance.random() < 0.4
+
+    async def report(tx: Transaction) -> work.Recorded:
+        for before, channel in reversed(list(enumerate(channels))):
+            recorded = await work.attempt(
+                tx,
+                id_,
+                channel=channel,
+                automatic=automatic,
+                occurred_at=at - timedelta(hours=before),
+                now=now,
+            )
+        return recorded
+
+    return report
+
+
+def _meeting(id_: UUID, at: datetime, now: datetime, _: random.Random) -> _Report:
+    return lambda tx: work.book_meeting(tx, id_, meeting_at=now, occurred_at=at, now=now)
+
+
+def _pause(id_: UUID, _: datetime, now: datetime, chance: random.Random) -> _Report:
+    state = chance.choice(PAUSE_STATES)
+    until = now + GRID * chance.randrange(1, 200) if chance.random() < 0.5 else None
+
+    async def report(tx: Transaction) -> work.Recorded:
+        pact = (await PactBook().current(tx)).pact
+        return await work.pause(tx, id_, state=state, until=until, now=now, pact=pact)
+
+    return report
+
+
+def _resume(id_: UUID, _: datetime, now: datetime, __: random.Random) -> _Report:
+    return lambda tx: work.resume(tx, id_, now=now)
+
+
+def _reject(id_: UUID, at: datetime, now: datetime, chance: random.Random) -> _Report:
+    reason = chance.choice(REJECTION_REASONS)
+
+    async def report(tx: Transaction) -> work.Recorded:
+        applied = await PactBook().current(tx)
+        return await work.reject(
+            tx, id_, reason=reason, note="said so", occurred_at=at, now=now, applied=applied
+        )
+
+    return report
+
+
+_CHANNELS = ("call", "email")
+_VERBS: Sequence[tuple[float, _Verb]] = (
+    (3, _accept),
+    (3, _contact),
+    (5, _attempt),
+    (1, _meeting),
+    (3, _pause),
+    (1.5, _resume),
+    (1.5, _reject),
+)
+
+
+def a_closing(world: World, chance: random.Random) -> Step | None:
+    """A lead is won or lost, whoever has it."""
+    if not world.picture["lead"]:
+        return None
+    id_, now = UUID(chance.choice(world.picture["lead"])["id"]), world.clock.now()
+    at = now - GRID * chance.randrange(0, 20)
+    return Step(
+        f"{id_} is closed as of {at}",
+        _in_router(world, lambda tx: work.close(tx, id_, reason="lost", occurred_at=at, now=now)),
+    )
+
+
+def a_resumption(world: World, assignment_id: str) -> Step:
+    """What stood still goes on."""
+    now = world.clock.now()
+    return Step(
+        f"{assignment_id} goes on",
+        _in_router(world, lambda tx: work.resume(tx, UUID(assignment_id), now=now)),
+    )
 
 
 def _reportable(world: World, chance: random.Random) -> Sequence[Row]:
@@ -241,17 +365,6 @@ def _overdue(world: World) -> Sequence[Row]:
         for one in world.picture["assignment"]
         if one["id"] in late and one["ended_at"] is None and one["contacted_at"] is None
     ]
-
-
-async def _report(
-    tx: Transaction, does: str, id_: UUID, reason: str, at: datetime, now: datetime
-) -> work.Recorded:
-    if does == "accept":
-        return await work.accept(tx, id_, occurred_at=at, now=now)
-    if does == "contact":
-        return await work.contact(tx, id_, channel="call", occurred_at=at, now=now)
-    applied = await PactBook().current(tx)
-    return await work.reject(tx, id_, reason=reason, note="said so", occurred_at=at, now=now, applied=applied)
 
 
 def _when(now: datetime, given_at: datetime, chance: random.Random) -> datetime:
@@ -284,6 +397,13 @@ def an_absence(world: World, chance: random.Random) -> Step | None:
     """A rep is away from now or soon, for hours or days."""
     rep = chance.choice(REPS)
     starts_at = world.clock.now() + GRID * chance.randrange(-12, 60)
+    busy = [
+        row["rep_id"] for row in world.picture["assignment"] if not (row["ended_at"] or row["contacted_at"])
+    ]
+    if busy and chance.random() < 0.7:  # soon, and with leads on the desk
+        name = chance.choice(busy)
+        rep = next(one for one in REPS if one.id == name)
+        starts_at = world.clock.now() + GRID * chance.randrange(1, 12)
     ends_at = starts_at + GRID * chance.randrange(6, 600)
     return Step(
         f"{rep.id} is away from {starts_at} to {ends_at}",
@@ -320,6 +440,28 @@ def a_roster_change(world: World, chance: random.Random) -> Step | None:
     )
 
 
+def a_comeback(world: World, chance: random.Random) -> Step | None:
+    """A rep who missed a promise takes leads again."""
+    gone = [row["id"] for row in world.picture["rep"] if row["offline_since"]]
+    if not gone:
+        return None
+    rep, now = chance.choice(gone), world.clock.now()
+    return Step(f"{rep} takes leads again", _in_router(world, lambda tx: bring_back(tx, rep, now)))
+
+
+def a_recompute(world: World, chance: random.Random) -> Step | None:
+    """The open clocks are moved to the version in force, a page of them or all."""
+    limit, now = chance.choice((2, 500)), world.clock.now()
+
+    async def run() -> object:
+        async with world.uow(TIMER).transaction() as tx:
+            newest = await PactBook().current(tx)
+            page = await move_clocks(tx, newest, by="the simulation", now=now, limit=limit)
+        return f"{sum(move.after is not None for move in page.moves)} of {len(page.moves)}"
+
+    return Step("the clocks are moved to the version in force", run)
+
+
 def a_new_pact(world: World, chance: random.Random) -> Step | None:
     """Another day off, another target: in force from the next batch on."""
     agreement = amended(world.agreement, world.clock.now(), chance)
@@ -345,19 +487,23 @@ def _in_router(
 _reads = {group: _by_one_of(group, a_read) for group in GROUPS}
 _sweeps, _releases = _by_one_of(TIMER, a_sweep), _by_one_of(ROUTER, a_release)
 
-STEPS: Sequence[tuple[int, Draw]] = (
+STEPS: Sequence[tuple[float, Draw]] = (
     (12, a_post),
-    (3, an_activity),
+    (1.5, a_burst),
+    (2, an_activity),
     (16, _reads[ROUTER]),
     (15, _reads[TIMER]),
     (5, _reads[INGEST]),
     (14, _sweeps),
     (5, _releases),
-    (14, a_report),
+    (26, a_report),
+    (0.7, a_closing),
     (3, an_absence),
-    (1, a_return),
+    (1.5, a_return),
+    (1, a_comeback),
     (1, a_roster_change),
     (2, a_new_pact),
+    (2, a_recompute),
 )
 """How often each comes, and what it is."""
 
