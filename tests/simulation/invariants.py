@@ -392,7 +392,10 @@ def every_escalation_is_announced(seen: Evidence) -> Iterator[str]:
 
 
 def counters_equal_recounts(seen: Evidence) -> Iterator[str]:
-    """Open leads and today's leads of each rep, and turns in each pool."""
+    """Open leads and today's leads of each rep, and turns in each pool.
+
+    A day that begins twice for a rep, since the clock was stepped back over midnight, is counted from its second beginning: not asked.
+    """
     untouched, turns = Counter[str](), Counter[tuple[str, str]]()
     days = Counter[tuple[str, str]]()
     for row in seen.picture["assignment"]:
@@ -407,7 +410,11 @@ def counters_equal_recounts(seen: Evidence) -> Iterator[str]:
         rep = str(load["rep_id"])
         if load["open"] != untouched[rep]:
             yield f"{rep} has {untouched[rep]} open leads, counted {load['open']}"
-        if load["today"] != days[rep, load["day"]]:
+        zone = ZoneInfo(_REPS[rep].timezone)
+        begins_once = all(
+            one.astimezone(zone).date() == other.astimezone(zone).date() for one, other in seen.world.set_back
+        )
+        if begins_once and load["today"] != days[rep, load["day"]]:
             yield f"{rep} was given {days[rep, load['day']]} leads on {load['day']}, counted {load['today']}"
     for turn in seen.picture["turn"]:
         place = (turn["pool"], turn["rep_id"])

@@ -5,7 +5,7 @@ Each sabotage is one function and one line in `SABOTAGES`. Where a guarantee is 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -39,7 +39,9 @@ from leadpact_sla_timer import absences, disarm, judge, lead_file, release, swee
 from leadpact_sla_timer.record import Assignment, Paused
 from leadpact_sla_timer.sla_clock import SlaClock
 from leadpact_sla_timer.tables import sla_release
-from tests.simulation import agreement, commit_points
+from tests.simulation import agreement, commit_points, faults, steps
+
+_OFTEN = 8
 
 
 @dataclass(frozen=True)
@@ -50,16 +52,25 @@ class Sabotage:
     takes: str
     doing: Callable[[], AbstractContextManager[object]]
     statements: Sequence[str] = ()
+    often: Collection[str] = ()
+    """Steps and faults that come many times as often, for what a seed would else have to wait long for."""
 
     @contextmanager
     def applied(self) -> Iterator[None]:
         """Until the block ends. Pacts that were read before are read anew: their calendars may be part of it."""
         agreement.parsed.cache_clear()
         try:
-            with self.doing():
+            with (
+                self.doing(),
+                patch.object(steps, "STEPS", self._tempted(steps.STEPS)),
+                patch.object(faults, "FAULTS", self._tempted(faults.FAULTS)),
+            ):
                 yield
         finally:
             agreement.parsed.cache_clear()
+
+    def _tempted(self, weighted: Sequence[tuple[float, Any]]) -> Sequence[tuple[float, Any]]:
+        return [(weight * (_OFTEN if does.__name__ in self.often else 1), does) for weight, does in weighted]
 
 
 def _rewriting(*parts: str, when: str = "") -> Callable[[], AbstractContextManager[object]]:
@@ -310,20 +321,26 @@ SABOTAGES: Sequence[Sabotage] = (
         "release-lock",
         "the ends of the queues of bulk leads are not locked",
         _patching(release, "_lock", _queues_unlocked),
+        often=("rush",),
     ),
-    Sabotage("automatic", "what a machine sent counts as an attempt", _machines_trying),
+    Sabotage("automatic", "what a machine sent counts as an attempt", _machines_trying, often=("a_report",)),
     Sabotage(
-        "left-twice", "whoever has a lead loses it when an earlier owner has left", _leaving_again_and_again
+        "left-twice",
+        "whoever has a lead loses it when an earlier owner has left",
+        _leaving_again_and_again,
+        often=("an_absence",),
     ),
     Sabotage(
         "move-lock",
         "clocks are moved to another pact without locking them",
         _rewriting(" FOR UPDATE", when="sla_clock.pact_version !="),
+        often=("moved_in_flight", "a_new_pact"),
     ),
     Sabotage(
         "absence-order",
         "of a rep's absences what comes last is believed, not what was said last",
         _patching(absences, "_KEEP_THE_LATEST", _WHATEVER_COMES),
+        often=("an_absence", "a_return"),
     ),
     Sabotage("offline", "whoever is offline is given leads", _patching(floor, "offline", lambda _: None)),
     Sabotage("quiet", "people are warned at any hour", _patching(Alerts, "not_before", lambda _, at, __: at)),

@@ -96,6 +96,8 @@ class World:
     posts: int = 0
     latest: datetime | None = None
     """The latest time that the clock has ever shown."""
+    set_back: list[tuple[datetime, datetime]] = field(default_factory=list)
+    """From when to when the clock was stepped back."""
 
     @classmethod
     async def begin(cls, ground: Ground, chance: random.Random, clock: FakeClock) -> World:
@@ -197,6 +199,8 @@ class World:
 
     def move_to(self, at: datetime) -> None:
         """Show another time. A sender tries for as long as its key is sure to be remembered, no longer."""
+        if at < self.clock.now():
+            self.set_back.append((self.clock.now(), at))
         self.clock.set(at)
         self.latest = max(self.latest or at, at)
         self.unanswered = [one for one in self.unanswered if at - one.written_at < _SENDERS_TRY_FOR]
