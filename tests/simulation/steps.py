@@ -59,17 +59,6 @@ PEOPLE: Sequence[tuple[str, str]] = (
 )
 
 
-# Whose badges a fair scans beside theirs.
-VISITORS: Sequence[tuple[str, str]] = (
-    ("gil@aperture.example", "DE"),
-    ("hal@cyberdyne.example", "US"),
-    ("joy@tyrell.example", "AT"),
-    ("kim@soylent.example", "DE"),
-    ("leo@weyland.example", "CH"),
-    ("mia@massive.example", "GB"),
-)
-
-
 # ---- from outside: posts and activities -----------------------------------------------------------------------------------------
 
 
@@ -85,7 +74,8 @@ def a_post(world: World, chance: random.Random) -> Step | None:
 
 def a_burst(world: World, chance: random.Random) -> Step | None:
     """A fair's badge scans come in, many at once: their clocks wait for their turns."""
-    people = chance.sample((*PEOPLE[:4], *VISITORS), chance.randrange(3, 6))
+    strangers = [(f"guest{world.posts + number}@fair.example", "DE") for number in range(3)]
+    people = [*strangers[: chance.randrange(2, 4)], *chance.sample(PEOPLE, chance.randrange(1, 3))]
     return _send(world, *(_written(world, person, "fair") for person in people))
 
 
@@ -397,10 +387,8 @@ def an_absence(world: World, chance: random.Random) -> Step | None:
     """A rep is away from now or soon, for hours or days."""
     rep = chance.choice(REPS)
     starts_at = world.clock.now() + GRID * chance.randrange(-12, 60)
-    busy = [
-        row["rep_id"] for row in world.picture["assignment"] if not (row["ended_at"] or row["contacted_at"])
-    ]
-    if busy and chance.random() < 0.7:  # soon, and with leads on the desk
+    busy = [one["rep_id"] for one in world.picture["sla_clock"] if one["rep_id"] and one["next_at"]]
+    if busy and chance.random() < 0.7:  # soon, and with a clock that runs
         name = chance.choice(busy)
         rep = next(one for one in REPS if one.id == name)
         starts_at = world.clock.now() + GRID * chance.randrange(1, 12)

@@ -11,7 +11,7 @@ from tests.simulation.live import live
 from tests.simulation.sabotage import SABOTAGES, Sabotage
 from tests.support.postgres import PostgresServer
 
-SEEDS = range(1, 11)
+SEEDS = range(1, 7)
 
 # The first seed that notices, where it is not the very first. Should the simulation have changed since, others are tried.
 NOTICED_BY = {
@@ -22,7 +22,7 @@ NOTICED_BY = {
     "holidays": 7,
     "summer-time": 11,
 }
-OTHERS = range(1, 61)
+OTHERS = range(1, 41)
 
 
 @pytest.fixture(scope="module")
