@@ -29,7 +29,7 @@ def main() -> int:
     if given.sabotage:
         console.print(f"simulate: without a guarantee: {sabotage_called(given.sabotage).takes}")
     tally, began = Tally(), time.monotonic()
-    told = live_all(seeds, given.sabotage, workers=given.workers, strict=given.strict)
+    told = live_all(seeds, given.sabotage, workers=given.workers)
     for life in told:
         tally.add(life if life.violations or given.seed is not None else replace(life, trace=[]))
         if given.seed is not None:
@@ -51,7 +51,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--break", dest="sabotage", choices=[one.name for one in SABOTAGES], help="take a guarantee away"
     )
-    parser.add_argument("--strict", action="store_true", help="ask also for what is known not to hold")
     parser.add_argument(
         "--workers", type=int, default=os.cpu_count() or 1, help="processes, each with a server"
     )
@@ -63,7 +62,7 @@ def _show(console: Console, life: Life, given: argparse.Namespace) -> None:
     console.print(f"seed {life.seed} breaks a promise after {life.steps} steps:")
     for violation in life.violations[:3]:
         console.print(f"  {violation}", markup=False)
-    console.print(f"  again: {again}" + (" ARGS=--strict" if given.strict else ""))
+    console.print(f"  again: {again}")
 
 
 def _sum_up(console: Console, tally: Tally, seconds: float) -> None:

@@ -899,7 +899,7 @@ def every_breach_led_somewhere(seen: Evidence) -> Iterator[str]:
 
 
 def the_views_agree(seen: Evidence) -> Iterator[str]:
-    """What the router shows of clocks, and ingest of leads, is what their owners hold."""
+    """What the router shows of clocks is what the sla-timer holds."""
     shown = {row["clock_id"]: row for row in seen.picture["clock_view"]}
     for id_, clock in seen.clocks.items():
         view = shown.get(id_, {})
@@ -909,11 +909,6 @@ def the_views_agree(seen: Evidence) -> Iterator[str]:
         for name in ("due_at", "policy", "rep_id", "assignment_id", "whose", "target"):
             if view and view[name] != clock[name] and not (name == "target" and _never_started(seen, id_)):
                 yield f"clock {id_} has {name} {clock[name]}, the router shows {view[name]}"
-    progress = {row["lead_id"]: (row["stage"], row["owner"]) for row in seen.picture["lead_progress"]}
-    said = _told_of_leads(seen.log)
-    for lead_id in sorted(progress.keys() | said.keys()):
-        if progress.get(lead_id) != said.get(lead_id):
-            yield f"ingest shows lead {lead_id} as {progress.get(lead_id)}, the log says {said.get(lead_id)}"
 
 
 def waits_equal_a_recount(seen: Evidence) -> Iterator[str]:
@@ -955,34 +950,6 @@ def _recounted(seen: Evidence, row: Row, touched: datetime, by: str) -> list[tup
         business = agreement.between(since[side], touched, "rep" if rep else "pool", rep, pool)
         waits.append((max(0.0, (touched - since[side]).total_seconds()), business.total_seconds()))
     return waits
-
-
-_WITH_REP = {
-    "lead.assigned": "assigned",
-    "lead.reassigned": "assigned",
-    "lead.accepted": "accepted",
-    "lead.contacted": "contacted",
-}
-_WITH_NOBODY = {"recycle": "recycled", "nurture": "nurtured", "disqualify": "disqualified"}
-
-
-def _told_of_leads(log: Log) -> dict[str, tuple[str, str | None]]:
-    """Stage and owner of each lead, as whoever hears every event once and in order would note them down."""
-    told: dict[str, tuple[str, str | None]] = {}
-    for event in log.events:
-        if event.type == "lead.matched":
-            told.setdefault(event.key, ("new", None))
-        elif event.type == "lead.qualified":
-            told[event.key] = ("mql", told[event.key][1])
-        elif event.type in _WITH_REP:
-            told[event.key] = (_WITH_REP[event.type], event.data["rep_id"])
-        elif event.type == "lead.held":
-            told[event.key] = ("held", None)
-        elif event.type == "lead.closed":
-            told[event.key] = ("closed", None)
-        elif event.type == "lead.rejected":
-            told[event.key] = (_WITH_NOBODY[event.data["outcome"]], None)
-    return told
 
 
 def a_receipt_tells_where_its_lead_is(seen: Evidence) -> Iterator[str]:
@@ -1036,12 +1003,10 @@ AT_THE_END: Sequence[Invariant] = (
     facts_decide_every_clock,
     every_breach_led_somewhere,
     the_views_agree,
+    a_receipt_tells_where_its_lead_is,
     waits_equal_a_recount,
 )
 """What holds once everything was read and every clock has run out."""
-
-NOT_YET: Sequence[Invariant] = (a_receipt_tells_where_its_lead_is,)
-"""What should hold at the end and was found not to (`docs/simulation.md`): asked with `--strict` only. A repair moves the line up."""
 
 
 def broken(invariants: Sequence[Invariant], seen: Evidence) -> list[str]:

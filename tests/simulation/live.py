@@ -28,7 +28,7 @@ from tests.simulation.agreement import GRID
 from tests.simulation.chance import seeded_ids
 from tests.simulation.faults import draw_fault
 from tests.simulation.ground import Ground
-from tests.simulation.invariants import AT_REST, AT_THE_END, EVERY_STEP, NOT_YET, Evidence, Invariant, broken
+from tests.simulation.invariants import AT_REST, AT_THE_END, EVERY_STEP, Evidence, Invariant, broken
 from tests.simulation.picture import hear, look, unread
 from tests.simulation.stage import perform
 from tests.simulation.steps import Step, a_resumption, a_round, a_sweep_by_somebody, draw_step
@@ -61,12 +61,12 @@ class Life:
         return sha256("\n".join(self.trace).encode()).hexdigest()[:16]
 
 
-async def live(ground: Ground, seed: int, *, steps: int = STEPS, strict: bool = False) -> Life:
+async def live(ground: Ground, seed: int, *, steps: int = STEPS) -> Life:
     """Live through ``seed``. Stops at the first step after which a promise is broken."""
     chance, clock = random.Random(f"what happens {seed}"), FakeClock()
     with _quiet(), seeded_ids(random.Random(f"ids {seed}"), clock):
         world = await World.begin(ground, chance, clock)
-        life = _Living(world, chance, Life(seed), (*AT_THE_END, *NOT_YET) if strict else AT_THE_END)
+        life = _Living(world, chance, Life(seed), AT_THE_END)
         began = clock.now()
         await life.through(steps)
         life.life.events, life.life.lasted = len(world.log.events), clock.now() - began

@@ -44,31 +44,31 @@ class Tally:
             self.failed.append(life)
 
 
-async def _live_each(seeds: list[int], name: str | None, told: Queue[Life | str], *, strict: bool) -> None:
+async def _live_each(seeds: list[int], name: str | None, told: Queue[Life | str]) -> None:
     sabotage = sabotage_called(name) if name else None
     with server() as postgres, sabotage.applied() if sabotage else nullcontext():
         async with ground(postgres, "simulation", sabotage.statements if sabotage else ()) as place:
             for seed in seeds:
-                told.put(await live(place, seed, strict=strict))
+                told.put(await live(place, seed))
 
 
-def _work(seeds: list[int], name: str | None, told: Queue[Life | str], strict: bool) -> None:
+def _work(seeds: list[int], name: str | None, told: Queue[Life | str]) -> None:
     """One process's share."""
     zoneinfo.reset_tzpath(())
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     try:
-        asyncio.run(_live_each(seeds, name, told, strict=strict))
+        asyncio.run(_live_each(seeds, name, told))
     except Exception:
         told.put(traceback.format_exc())
 
 
-def live_all(seeds: list[int], sabotage: str | None, *, workers: int, strict: bool) -> Iterator[Life]:
+def live_all(seeds: list[int], sabotage: str | None, *, workers: int) -> Iterator[Life]:
     """Each seed's life, in no order. Raises ``RuntimeError`` with what ended a process."""
     spawning = multiprocessing.get_context("spawn")
     told: Queue[Life | str] = spawning.Queue()
     shares = [seeds[number::workers] for number in range(min(workers, len(seeds)))]
     processes = [
-        spawning.Process(target=_work, args=(share, sabotage, told, strict), daemon=False) for share in shares
+        spawning.Process(target=_work, args=(share, sabotage, told), daemon=False) for share in shares
     ]
     for process in processes:
         process.start()

@@ -43,6 +43,7 @@ _DIGEST = text(
         UNION ALL SELECT concat_ws(' ', 'setting', setconfig) FROM pg_db_role_setting
             WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
         UNION ALL SELECT concat_ws(' ', 'schema', oid) FROM pg_namespace WHERE nspname !~ '^pg_'
+        UNION ALL SELECT concat_ws(' ', 'version', version_num) FROM alembic_version
     ) AS made(thing)
     """
 )
