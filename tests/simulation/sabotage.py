@@ -275,6 +275,7 @@ SABOTAGES: Sequence[Sabotage] = (
         "horizon",
         "readers read above the oldest running transaction",
         _rewriting("AND o.xid < pg_snapshot_xmin(pg_current_snapshot())"),
+        often=("race",),
     ),
     Sabotage(
         "post-claim",

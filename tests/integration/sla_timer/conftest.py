@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from leadpact.bus.carriers.postgres import PostgresCarrier, PostgresReader
 from leadpact.events import Event, Topic
@@ -78,6 +79,15 @@ class Timer:
     async def said(self, kind: type[Any]) -> list[Any]:
         """The events of one kind that were announced."""
         return await announced(self.database.engine, kind)
+
+    async def until_somebody_waits_for_a_lock(self) -> None:
+        """Return once a transaction waits for what another one holds."""
+        waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        while True:
+            async with self.database.engine.connect() as connection:
+                if (await connection.execute(waiting)).scalar_one():
+                    return
+            await asyncio.sleep(0.01)
 
     async def apply_pact(self, text: str) -> int:
         """Put a pact in force; its version."""

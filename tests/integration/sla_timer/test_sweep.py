@@ -113,21 +113,12 @@ async def test_contact_that_races_with_the_sweep_ends_as_what_happened_first(tim
         async with timer.uow.transaction() as sweeping:
             await sweep(sweeping, timer.book, timer.clock.now(), limit=10)
             hearing = asyncio.create_task(timer.read())
-            await _until_somebody_waits_for_a_lock(timer)
+            await timer.until_somebody_waits_for_a_lock()
         await hearing
 
     clock = await timer.only_clock()
     assert (clock.state, clock.was_breached) == (ClockState.MET, True)
     assert (len(await timer.said(SlaBreached)), len(await timer.said(SlaMet))) == (1, 1)
-
-
-async def _until_somebody_waits_for_a_lock(timer: Timer) -> None:
-    waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-    while True:
-        async with timer.database.engine.connect() as connection:
-            if (await connection.execute(waiting)).scalar_one():
-                return
-        await asyncio.sleep(0.01)
 
 
 async def test_nothing_fires_while_the_clock_is_unsteady(timer: Timer) -> None:
