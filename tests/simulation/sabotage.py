@@ -311,7 +311,7 @@ SABOTAGES: Sequence[Sabotage] = (
     Sabotage(
         "fired-twice",
         "a sweep does not note down what it fired",
-        _patching(sweep, "update_clocks", _nothing_is_written),
+        _patching(sweep, "update_fired", _nothing_is_written),
     ),
     Sabotage(
         "hindsight",

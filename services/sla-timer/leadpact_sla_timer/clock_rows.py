@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from leadpact.storage.bulk import columns_of, insert_rows, unnest
@@ -35,10 +35,29 @@ def _assigned(name: str) -> str:
     return f"{name} = CAST(r.{name} AS jsonb)" if is_json else f"{name} = r.{name}"
 
 
-_UPDATE = text(
-    f"UPDATE sla_clock c SET {', '.join(map(_assigned, _CHANGING[1:]))} "
-    f"FROM {unnest(sla_clock, _CHANGING)} WHERE c.id = r.id"
+# All that firing changes: the widest columns stay as they are, and a sweep of ten thousand does not write them again.
+_FIRED = (
+    "id",
+    "state",
+    "next_at",
+    "warned_percent",
+    "breached_at",
+    "ended_at",
+    "ended_because",
+    "recorded_at",
+    "elapsed_seconds",
+    "business_seconds",
 )
+
+
+def _updating(columns: Sequence[str]) -> TextClause:
+    return text(
+        f"UPDATE sla_clock c SET {', '.join(map(_assigned, columns[1:]))} "
+        f"FROM {unnest(sla_clock, columns)} WHERE c.id = r.id"
+    )
+
+
+_UPDATE, _UPDATE_FIRED = _updating(_CHANGING), _updating(_FIRED)
 
 
 async def insert_clocks(tx: Transaction, clocks: Collection[SlaClock]) -> None:
@@ -50,3 +69,10 @@ async def update_clocks(tx: Transaction, clocks: Collection[SlaClock]) -> None:
     """Write what may change of clocks whose rows this transaction has locked."""
     if clocks:
         await tx.execute(_UPDATE, columns_of(sla_clock, _CHANGING, [clock.to_row() for clock in clocks]))
+
+
+async def update_fired(tx: Transaction, clocks: Collection[SlaClock]) -> None:
+    """Write what firing changed of clocks whose rows this transaction has locked."""
+    if clocks:
+        rows = [{name: getattr(clock, name) for name in _FIRED} for clock in clocks]
+        await tx.execute(_UPDATE_FIRED, columns_of(sla_clock, _FIRED, rows))

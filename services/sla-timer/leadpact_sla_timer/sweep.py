@@ -36,7 +36,7 @@ from leadpact.events import Topic
 from leadpact.pact.book import PactBook
 from leadpact.storage.unit_of_work import Transaction, UnitOfWork
 from leadpact.storage.wake import Wake
-from leadpact_sla_timer.clock_rows import update_clocks
+from leadpact_sla_timer.clock_rows import update_fired
 from leadpact_sla_timer.fire import Fired, fire
 from leadpact_sla_timer.metrics import TimerMetrics
 from leadpact_sla_timer.sla_clock import SlaClock
@@ -84,7 +84,7 @@ async def sweep(tx: Transaction, book: PactBook, now: datetime, limit: int) -> S
     claimed = [SlaClock.from_row(row) for row in await tx.execute(CLAIM, {"now": now, "limit": limit})]
     pacts = {version: (await book.at(tx, version)).pact for version in {one.pact_version for one in claimed}}
     fired = [fire(clock, now, pacts[clock.pact_version]) for clock in claimed]
-    await update_clocks(tx, [one.clock for one in fired])
+    await update_fired(tx, [one.clock for one in fired])
     for one in fired:
         if one.event is not None:
             tx.emit(one.event)
