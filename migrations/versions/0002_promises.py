@@ -175,7 +175,7 @@ def _clocks() -> None:
     )
     op.drop_index("ix_sla_clock_next", "sla_clock")
     op.create_index(
-        "ix_sla_clock_next", "sla_clock", ["next_at"], postgresql_where=sa.text("next_at IS NOT NULL")
+        "ix_sla_clock_next", "sla_clock", ["next_at", "id"], postgresql_where=sa.text("next_at IS NOT NULL")
     )
     for name, column in (("ix_sla_clock_open", "id"), ("ix_sla_clock_open_rep", "rep_id")):
         op.create_index(

@@ -13,11 +13,32 @@ from tests.support.postgres import PostgresServer
 
 SEEDS = range(1, 7)
 
-# The first seed that notices, where it is not the very first. Others are tried where none is named, or the simulation has changed since.
-NOTICED_BY: dict[str, int] = {"early": 4, "post-claim": 6}
-# Of these no seed that notices is known yet: they can be tried by hand (`make simulate BREAK=move-lock`), and prove nothing here.
-NOT_NOTICED_YET = frozenset({"release-lock", "move-lock", "clock-lock"})
-OTHERS = range(1, 41)
+# A seed that notices each sabotage. Whoever changes what the scheduler draws may have to look for another: `make simulate BREAK=inbox`.
+NOTICED_BY = {
+    "inbox": 8,
+    "offset-early": 1,
+    "dual-write": 7,
+    "post-claim": 1,
+    "lead-lock": 10,
+    "owner-index": 1,
+    "had-it-before": 1,
+    "desk": 1,
+    "offline": 3,
+    "left-twice": 2,
+    "sweep-lock": 5,
+    "fired-twice": 1,
+    "quiet": 2,
+    "hindsight": 1,
+    "automatic": 2,
+    "absence-order": 1,
+    "late-news": 1,
+    "pact-version": 3,
+    "summer-time": 3,
+}
+# Noticed by no seed that is known: they are tried by hand, and other tests hold what they take away (docs/simulation.md says which).
+NOT_PINNED = frozenset(
+    {"horizon", "floor-lock", "clock-lock", "release-lock", "move-lock", "early", "holidays"}
+)
 
 
 @pytest.fixture(scope="module")
@@ -45,13 +66,16 @@ async def test_a_seed_leaves_the_same_trace_whenever_it_is_lived(postgres: Postg
 
 
 @pytest.mark.parametrize(
-    "sabotage", [one for one in SABOTAGES if one.name not in NOT_NOTICED_YET], ids=lambda one: one.name
+    "sabotage", [one for one in SABOTAGES if one.name in NOTICED_BY], ids=lambda one: one.name
 )
 async def test_a_seed_notices_what_is_taken_away(sabotage: Sabotage, postgres: PostgresServer) -> None:
     with sabotage.applied():
         async with ground(postgres, "sabotage", sabotage.statements) as place:
-            for seed in (NOTICED_BY.get(sabotage.name, 1), *OTHERS):
-                life = await live(place, seed)
-                if life.violations:
-                    return
-    pytest.fail(f"no seed noticed that {sabotage.takes}")
+            life = await live(place, NOTICED_BY[sabotage.name])
+    assert life.violations, f"seed {NOTICED_BY[sabotage.name]} did not notice that {sabotage.takes}"
+
+
+def test_every_sabotage_is_pinned_to_a_seed_or_known_not_to_be() -> None:
+    names = {one.name for one in SABOTAGES}
+    assert names == NOTICED_BY.keys() | NOT_PINNED
+    assert not NOTICED_BY.keys() & NOT_PINNED

@@ -50,7 +50,7 @@ log = structlog.get_logger(__name__)
 CLAIM = (
     select(sla_clock)
     .where(sla_clock.c.next_at <= bindparam("now"))
-    .order_by(sla_clock.c.next_at)
+    .order_by(sla_clock.c.next_at, sla_clock.c.id)  # of one moment, in the order in which they were opened
     .limit(bindparam("limit"))
     .with_for_update(skip_locked=True)
 )

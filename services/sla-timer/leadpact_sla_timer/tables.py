@@ -149,7 +149,7 @@ sla_clock = Table(
     CheckConstraint("(state IN ('waiting', 'running')) = (next_at IS NOT NULL)", name="fires_while_running"),
     CheckConstraint("(whose = 'owner') = (assignment_id IS NOT NULL AND rep_id IS NOT NULL)", name="whose"),
     # The sweep's range scan: small however many clocks have ever run.
-    Index("ix_sla_clock_next", "next_at", postgresql_where=text("next_at IS NOT NULL")),
+    Index("ix_sla_clock_next", "next_at", "id", postgresql_where=text("next_at IS NOT NULL")),
     Index("ix_sla_clock_state_due", "state", "due_at", "id"),
     Index("ix_sla_clock_rep_due", "rep_id", "due_at", "id"),
     # What may still change, to be moved to another pact or by an absence; however many have ended.
