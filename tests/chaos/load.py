@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 
+from leadpact_ingest.idempotency import SAME_POST_WITHIN
 from tests.support.audit import Finding
 
 TRY_AGAIN_SECONDS = (0.05, 0.5)
@@ -98,7 +99,7 @@ class Visitors:
 
     async def _visit(self) -> None:
         self._visits += 1
-        number, kind = self._visits, self._client.chance.random()
+        number, kind, began_at = self._visits, self._client.chance.random(), datetime.now(UTC)
         source = "demo" if self._client.chance.random() < 0.8 else "paper"
         said = {"email": self._person(kind), "country": "DE", "message": f"visit {number}"}
         if kind > 0.95:  # two clicks at the same moment, on a form that sends no key
@@ -107,7 +108,9 @@ class Visitors:
             receipts = {await self._post(source, said, number), await self._post(source, said, number)}
         else:
             receipts = {await self._post(source, said, number)}
-        if len(receipts) > 1:
+        # Without a key, what is sent again after ten minutes is a new submission; in a long storm a click may take longer to get through.
+        is_one = kind <= 0.95 or datetime.now(UTC) - began_at < SAME_POST_WITHIN
+        if len(receipts) > 1 and is_one:
             what = "one submission got two receipts"
             found = Finding("doubled", what, " ".join(receipts), datetime.now(UTC))
             self._client.promises.broken.append(found)

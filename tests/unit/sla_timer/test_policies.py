@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from leadpact.domain.working_calendar import ALWAYS_OPEN, WorkingCalendar
 from leadpact.pact.sla import AttemptsPromise, Promise
@@ -116,3 +118,20 @@ def test_enough_attempts_are_known_of_when_the_last_of_them_is() -> None:
     kept = kept_by(PROMISES["attempts"], known, ALWAYS_OPEN)
     assert kept is not None
     assert (kept.at, kept.recorded_at) == (START + 2 * HOUR, START + 5 * HOUR)
+
+
+_TRIES = st.lists(st.tuples(st.sampled_from(["call", "email"]), st.integers(0, 12)), max_size=8)
+
+
+@given(_TRIES, st.tuples(st.sampled_from(["call", "email"]), st.integers(0, 12)))
+def test_an_attempt_that_is_heard_of_late_never_makes_enough_too_little(
+    tries: list[tuple[str, int]], late: tuple[str, int]
+) -> None:
+    text = "attempts: 3 within 2 business days over 2 channels, apart: 2 hours"
+
+    def kept(all_tries: list[tuple[str, int]]) -> Heard | None:
+        known = [heard(channel, hours * HOUR) for channel, hours in all_tries]
+        return kept_by(text, Known({}, tuple(sorted(known, key=lambda one: one.at))), ALWAYS_OPEN)
+
+    before, after = kept(tries), kept([*tries, late])
+    assert before is None or (after is not None and after.at <= before.at)
