@@ -201,7 +201,8 @@ def _put_in_place(copied: Path, jars: Path) -> None:
 def _format_storage(storage_tool: list[str], properties: Path) -> None:
     cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     done = subprocess.run(  # noqa: S603  # our own jars
-        [*storage_tool, "format", "--cluster-id", cluster_id, "--config", str(properties)],
+        # In one word: of 64 ids one begins with a dash, and would be taken for an option.
+        [*storage_tool, "format", f"--cluster-id={cluster_id}", "--config", str(properties)],
         capture_output=True,
         text=True,
     )

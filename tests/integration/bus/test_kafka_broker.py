@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import ExitStack
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from aiokafka import (  # type: ignore[import-untyped]  # ships no types
@@ -147,3 +147,11 @@ def test_a_broker_that_cannot_start_says_why(
     monkeypatch.setattr("leadpact.demo.kafka_broker._free_ports", lambda: iter([taken, taken + 1]))
     with pytest.raises(KafkaUnavailable, match=r"(?s)did not start.*Address already in use"):
         ApacheKafka.start(tmp_path)
+
+
+def test_a_cluster_whose_id_begins_with_a_dash_starts_as_well(
+    durable_kafka_broker: KafkaBroker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("leadpact.demo.kafka_broker.uuid.uuid4", lambda: UUID(bytes=b"\xf8" * 16))
+    with ApacheKafka.start(tmp_path) as broker:
+        assert broker.bootstrap != durable_kafka_broker.bootstrap
