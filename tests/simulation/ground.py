@@ -69,7 +69,11 @@ async def ground(
     drawing = Drawing()
     engine = create_engine(url, application="simulation")
     watch(engine, drawing)
-    observer = await asyncpg.connect(make_url(url).set(drivername="postgresql").render_as_string())
+    # It joins whole tables of which there are no statistics: by hashing, the cost of a look does not grow with the square of a life.
+    observer = await asyncpg.connect(
+        make_url(url).set(drivername="postgresql").render_as_string(),
+        server_settings={"enable_nestloop": "off", "enable_mergejoin": "off"},
+    )
     for statement in statements:
         await observer.execute(statement)
     try:
