@@ -95,8 +95,11 @@ class Story:
         self._receiver = await stack.enter_async_context(run_receiver(self._example.receiver, port, secret))
 
     async def _forms(self) -> None:
-        receipts = [(await self._scene.post(form)).json()["receipt"] for form in self._example.forms]
-        stories = [await self._scene.lead_of(receipt) for receipt in receipts]
+        # One after the other, each once the one before is settled: so it is the same story, with the same owners, whenever it is told.
+        stories = [
+            await self._scene.lead_of((await self._scene.post(form)).json()["receipt"])
+            for form in self._example.forms
+        ]
         leads = [story["lead"] for story in stories]
         self._leads = {lead["full_name"]: lead["id"] for lead in leads}
         self._page.table(
