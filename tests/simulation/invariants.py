@@ -707,11 +707,12 @@ def absences_move_clocks(seen: Evidence) -> Iterator[str]:
         if promise is None:
             continue
         away = known.get(clock["rep_id"], [])
-        ahead = [one for one in away if one[0] > max(latest, parse(clock["started_at"]))]
+        since = max(latest, parse(clock["started_at"]))
+        ahead = [one for one in away if one[0] > since]
         pauses = {
             (parse(at), parse(until)) for at, until, because in clock["pauses"] if because == _OWNER_AWAY
         }
-        if promise.owner_away == "pause" and set(ahead) != {one for one in pauses if one[0] > latest}:
+        if promise.owner_away == "pause" and set(ahead) != {one for one in pauses if one[0] > since}:
             yield f"clock {id_} stands still {sorted(pauses)}, its owner will be away {ahead}"
         is_away = any(start <= latest < end for start, end in away)
         leaves_at = parse(clock["leaves_at"]) if clock["leaves_at"] else None
