@@ -191,8 +191,10 @@ def _raw_row(receipt_id: UUID, raw: RawPost) -> dict[str, object]:
 
 
 def _captured(submission: Submission) -> LeadCaptured:
+    """Whatever date it states, it happened at the latest when it came in."""
+    stated, received_at = submission.draft.event_at, submission.received_at
     return LeadCaptured(
-        occurred_at=submission.draft.event_at or submission.received_at,
+        occurred_at=min(stated, received_at) if stated else received_at,
         receipt_id=submission.receipt_id,
         source=submission.source.name,
         source_kind=submission.source.kind,

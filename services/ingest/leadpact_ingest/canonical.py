@@ -323,7 +323,7 @@ def _products(answers: Answers) -> Iterator[str]:
 
 
 def _event_at(answers: Answers, context: Context, notes: _Notes) -> datetime | None:
-    """When the person acted. A bare date is noon, but never later than the receipt."""
+    """When the person acted, as stated. A bare date is noon, whenever it is posted: a repeat says the same."""
     stated = answers.take_all("event_time")
     values = [answer.value for answer in stated]
     when = read_when(values, zone=context.timezone, day_first=context.day_first)
@@ -334,7 +334,7 @@ def _event_at(answers: Answers, context: Context, notes: _Notes) -> datetime | N
         return None
     if when.precision == "date":
         notes.flag("event_date_only")
-        return min(when.at, context.received_at)
+        return when.at
     if when.at > context.received_at + CLOCK_SKEW:
         notes.flag("event_time_in_future")
     if when.assumed_zone:

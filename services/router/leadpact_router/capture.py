@@ -5,7 +5,8 @@ A person has one lead. Who posts again touches it again: answers are united, the
 and the owner stays, with no second assignment while somebody works it. After sales gave it back (recycled,
 nurtured, disqualified), the person asking again is a new request: it is qualified and routed anew, its owners
 and the customer's wait count from there. Asking means a form or a visit at an event after the lead was
-closed; a bought list that names the person again asks nothing. Until a lead is ready for sales nobody owes it
+closed; a bought list that names the person again asks nothing. A form is filled in when it comes, whatever date it
+brings along: that may be when the CRM's record was made. Until a lead is ready for sales nobody owes it
 anything yet, so each time that the person asks begins the request anew: who signs up for a newsletter in March
 and wants a demo in May waits since May.
 
@@ -131,8 +132,13 @@ def _asks_again(lead: Lead, event: LeadCaptured) -> bool:
         lead.stage in CLOSED_STAGES
         and _asks(event)
         and lead.closed_at is not None
-        and event.occurred_at > lead.closed_at
+        and _asked_at(event) > lead.closed_at
     )
+
+
+def _asked_at(event: LeadCaptured) -> datetime:
+    """A scan may reach us days after the visit; who fills in a form asks now."""
+    return event.received_at if event.source_kind == "form" else min(event.occurred_at, event.received_at)
 
 
 def _reopen(lead: Lead, received_at: datetime) -> None:

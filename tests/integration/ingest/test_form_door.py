@@ -52,6 +52,14 @@ async def test_when_the_person_acted_is_when_it_occurred(ingest: Ingest) -> None
     assert lead.received_at - lead.occurred_at == timedelta(minutes=30)
 
 
+async def test_nothing_happened_later_than_it_came_in(ingest: Ingest) -> None:
+    """A bare date is noon, and it is nine."""
+    await ingest.post(json={**KOFI, "date": "2026-03-03"})
+
+    [lead] = await captured(ingest)
+    assert lead.occurred_at == lead.received_at == ingest.parts.clock.now()
+
+
 class TestOnce:
     """One submission is one lead, however often and in however many ways it arrives."""
 
@@ -121,6 +129,14 @@ class TestOnce:
         await ingest.post("newsletter", json=KAETHE, headers={"idempotency-key": "k-1"})
 
         assert {lead.source for lead in await captured(ingest)} == {"website-demo", "newsletter"}
+
+    async def test_a_date_without_a_time_makes_no_two_of_one(self, ingest: Ingest, clock: FakeClock) -> None:
+        post, key = {**KOFI, "date": "2026-03-03"}, {"idempotency-key": "click-1"}
+        assert (await ingest.post(json=post)).json()["status"] == "accepted"
+        assert (await ingest.post(json=post, headers=key)).status_code == 202
+        clock.advance(timedelta(milliseconds=300))
+        assert (await ingest.post(json=post)).json()["status"] == "duplicate"
+        assert (await ingest.post(json=post, headers=key)).status_code == 202
 
     async def test_the_same_person_saying_the_same_within_ten_minutes_is_a_duplicate(
         self, ingest: Ingest, clock: FakeClock

@@ -257,9 +257,10 @@ def test_a_time_in_the_future_is_kept_and_flagged_beyond_a_small_skew() -> None:
     assert (draft.event_at, draft.flags) == (later, ("event_time_in_future",))
 
 
-def test_a_bare_date_is_never_later_than_the_receipt() -> None:
+def test_a_bare_date_says_the_same_whenever_it_is_posted() -> None:
     draft = lead({"email": "a@acme.example", "date": "2026-05-04"})
-    assert (draft.event_at, draft.flags) == (RECEIVED_AT, ("event_date_only",))
+    assert datetime(2026, 5, 4, 12, tzinfo=UTC) > RECEIVED_AT
+    assert (draft.event_at, draft.flags) == (datetime(2026, 5, 4, 12, tzinfo=UTC), ("event_date_only",))
 
 
 def test_consent_in_other_words_is_neither_yes_nor_no_and_kept() -> None:

@@ -116,6 +116,19 @@ async def test_who_asks_again_is_a_new_request(router: Router) -> None:
     assert [one.reason for one in await router.said(LeadClosed)] == ["won", "lost"]
 
 
+async def test_a_form_asks_when_it_comes_whatever_date_it_brings_along(router: Router) -> None:
+    """Such as `created_at` out of a CRM. A scan tells of a visit, which may be older than the end of the lead."""
+    await router.hear(captured(JO))
+    (first,) = await router.said(LeadAssigned)
+    await _close(router, first.lead_id, "lost", router.clock.now())
+    at = router.clock.advance(timedelta(days=1))
+    years_ago = {"occurred_at": at - timedelta(days=900), "at": at}
+    await router.hear(captured(JO, source_kind="event_scan", intent="event_visit", **years_ago))
+    assert await router.value("SELECT stage FROM lead") == "closed"
+    await router.hear(captured(JO, **years_ago))
+    assert await router.value("SELECT stage FROM lead") == "assigned"
+
+
 @pytest.mark.parametrize("end", ["closed", "recycled", "nurtured", "disqualified"])
 async def test_who_asks_again_and_does_not_qualify_is_announced_as_opened_anew(
     router: Router, end: str
