@@ -8,6 +8,8 @@ turns (by pool and rep). A deadlock that slips through all the same is found by 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -37,7 +39,7 @@ _ACCOUNTS = select(account_table).where(
 # The oldest of each line, so that a long line for one pool does not hide those who wait for another. Those who lost an owner stand in a
 # line of their own: whoever they wait for may be one absent rep, while the others' turn can come at any moment. Rows
 # that another instance or a request works on are left to it.
-_HELD = text(
+_HEADS = text(
     """
     SELECT waiting.id
     FROM (SELECT DISTINCT held_pool, hop > 0 AS had_an_owner FROM lead WHERE held_since IS NOT NULL) line
@@ -55,10 +57,19 @@ _LOCK_FREE = (
     .order_by(lead_table.c.held_since, lead_table.c.id)
     .with_for_update(skip_locked=True)
 )
+# Behind the heads, line by line: who waits there may be able to go although the head of the line is not, since its account's owner
+# is back, or it is nobody's that those who are free have had.
+_BEHIND = text(
+    """
+    SELECT id, held_pool, hop > 0 AS had_an_owner, held_since FROM lead
+    WHERE held_since IS NOT NULL AND (held_pool, (hop > 0), held_since, id) > (:pool, :had_an_owner, :since, :id)
+    ORDER BY held_pool, (hop > 0), held_since, id LIMIT :limit
+    """
+)
 _LINES = text(
     """
-    SELECT DISTINCT held_pool FROM lead
-    WHERE held_since IS NOT NULL AND hop = 0 AND held_pool = ANY(CAST(:pools AS text[]))
+    SELECT held_pool FROM unnest(CAST(:pools AS text[])) AS held_pool
+    WHERE EXISTS (SELECT FROM lead l WHERE l.held_since IS NOT NULL AND l.held_pool = held_pool AND (l.hop > 0) = false)
     """
 )
 
@@ -78,10 +89,35 @@ async def lock_leads_of_people(tx: Transaction, person_ids: Collection[UUID]) ->
     return {lead.person_id: lead for lead in await _locked(tx, _LOCK_BY_PERSON, person_ids)}
 
 
-async def lock_held_leads(tx: Transaction, *, per_line: int) -> tuple[list[Lead], bool]:
-    """The oldest waiting leads of every pool's line, oldest first; True beside them if more may wait."""
-    ids = [row.id for row in await tx.execute(_HELD, {"per_line": per_line})]
-    return await _locked(tx, _LOCK_FREE, ids), len(ids) >= per_line
+@dataclass(frozen=True, slots=True)
+class PlaceInLine:
+    """Where a look at the leads that wait has come to: the last one seen."""
+
+    pool: str
+    had_an_owner: bool
+    since: datetime
+    id: UUID
+
+
+BEFORE_ALL = PlaceInLine("", had_an_owner=False, since=datetime.min.replace(tzinfo=UTC), id=UUID(int=0))
+"""The place before the first of all lines."""
+
+
+async def lock_held_leads(
+    tx: Transaction, *, per_line: int, after: PlaceInLine
+) -> tuple[list[Lead], PlaceInLine | None]:
+    """The oldest waiting leads of every line, and as many of those behind ``after``; all of them oldest first.
+
+    Beside them the place to go on from, None at the end of the last line.
+    """
+    heads = [row.id for row in await tx.execute(_HEADS, {"per_line": per_line})]
+    if len(heads) < per_line:
+        return await _locked(tx, _LOCK_FREE, heads), None
+    behind = (await tx.execute(_BEHIND, {**asdict(after), "limit": per_line})).all()
+    ids = {*heads, *(row.id for row in behind)}
+    last = behind[-1] if len(behind) == per_line else None
+    place = PlaceInLine(last.held_pool, last.had_an_owner, last.held_since, last.id) if last else None
+    return await _locked(tx, _LOCK_FREE, ids), place
 
 
 async def pools_with_a_line(tx: Transaction, pools: Collection[str]) -> set[str]:

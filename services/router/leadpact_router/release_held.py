@@ -1,7 +1,8 @@
 """Give held leads away as soon as somebody can take them, the longest waiting first.
 
 One run looks at the head of every pool's line, decides each lead by the pact in force now, and leaves those
-that still nobody can take where they are. A later lead cannot overtake: while a line exists, new leads for
+that still nobody can take where they are. Where lines are long it also looks at some of those behind, each time at the next: one of them may
+have an owner to go to who is of no use to the head. A later lead cannot overtake one that could go as well: while a line exists, new leads for
 its pool join it (`assign.py`). The loop runs when the roster, an absence or the pact changes, when a desk
 gets lighter, and every few seconds, since hours and limits pass by themselves.
 """
@@ -24,7 +25,7 @@ from leadpact_router.assignment_rows import Owner, owners_of
 from leadpact_router.calendars import CalendarShelf
 from leadpact_router.decide import Given
 from leadpact_router.lead import Lead
-from leadpact_router.lead_rows import lock_held_leads, save_leads
+from leadpact_router.lead_rows import BEFORE_ALL, lock_held_leads, save_leads
 from leadpact_router.terms import Terms
 
 FLOOR_CHANGED = "router.floor"
@@ -49,26 +50,37 @@ class ReleaseHeld:
         self._shelf = shelf
         self._clock = clock
         self._wake = wake
+        self._seen = BEFORE_ALL
 
     async def run_once(self) -> bool:
-        """Try the head of every line once, in one transaction.
+        """Try the head of every line, and the next of those behind, in one transaction.
 
         True if that gave something away and more may wait.
         """
         async with self._uow.transaction() as tx:
-            leads, more = await lock_held_leads(tx, per_line=PER_LINE)
+            leads, seen = await lock_held_leads(tx, per_line=PER_LINE, after=self._seen)
             if not leads:
+                self._seen = BEFORE_ALL
                 return False
             applied = await self._pact_book.current(tx)
             terms = Terms(applied, self._shelf.of(applied), self._clock.now())
             owners = await owners_of(tx, leads)
             ready = [_still_owed(lead, terms, owners[lead.id]) for lead in leads]
             handover = Handover(await lock_floor_for(tx, ready, terms))
+            before = [(lead.held_pool, lead.held_reason) for lead in leads]
             given = [isinstance(give_or_hold(tx, one, handover, terms), Given) for one in ready]
-            await save_leads(tx, leads)
+            # Most wait on as they did; to write those again, every few seconds, would only make dead rows.
+            changed = [
+                lead
+                for lead, was, goes in zip(leads, before, given, strict=True)
+                if goes or (lead.held_pool, lead.held_reason) != was
+            ]
+            await save_leads(tx, changed)
             await handover.save(tx)
-        log.info("router.held_leads_looked_at", looked_at=len(given), given=sum(given))
-        return more and any(given)
+        self._seen = seen or BEFORE_ALL
+        if changed:
+            log.info("router.held_leads_looked_at", looked_at=len(given), given=sum(given))
+        return len(given) >= PER_LINE and any(given)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Release until ``stop``.

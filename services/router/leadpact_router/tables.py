@@ -115,7 +115,15 @@ lead = Table(
     Index("ix_lead_qualified_at", "qualified_at", postgresql_where=text("qualified_at IS NOT NULL")),
     Index("ix_lead_unqualified", "touched_at", postgresql_where=text("qualified_at IS NULL")),
     Index("ix_lead_escalated", "escalated_at", postgresql_where=text("escalated_at IS NOT NULL")),
-    Index("ix_lead_held", "held_pool", "held_since", postgresql_where=text("held_since IS NOT NULL")),
+    # The lines of those who wait: each pool has one for leads that nobody had yet, and one for those that lost an owner.
+    Index(
+        "ix_lead_held",
+        "held_pool",
+        text("(hop > 0)"),
+        "held_since",
+        "id",
+        postgresql_where=text("held_since IS NOT NULL"),
+    ),
 )
 
 touch = Table(

@@ -7,9 +7,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import pytest
+
 from leadpact.events import LeadAssigned, LeadHeld, LeadReassigned, Topic
+from leadpact_router import release_held
 from leadpact_router.release_held import FLOOR_CHANGED, PERIOD, ReleaseHeld
-from leadpact_router.roster import add_absence, remove_absence
+from leadpact_router.roster import AccountEntry, add_absence, put_accounts, remove_absence
 from leadpact_router.work import contact, reject
 from tests.support.fake_clock import TUESDAY_MORNING
 from tests.support.routing import PACT, REPS, Router, captured
@@ -158,6 +161,42 @@ async def test_the_loop_picks_a_lead_up_when_it_is_told_that_the_floor_changed(r
     stop.set()
     await loop
     assert await router.owner_of("jo@globex.example") == "cem"
+
+
+async def test_whoever_waits_far_behind_is_looked_at_too(
+    router: Router, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The heads of the lines wait for whoever they wait for; the account's owner of one far behind is back."""
+    monkeypatch.setattr(release_held, "PER_LINE", 2)
+    await _send_away(router, *DACH)
+    async with router.uow.transaction() as tx:
+        await put_accounts(tx, [AccountEntry("Initech", "initech.example", owner="dora")], router.clock.now())
+    dora_is_away = await _send_away(router, "dora")
+    people = [*(f"jo{number}@globex.example" for number in range(7)), "kit@initech.example"]
+    for email in people:
+        await router.hear(captured(email, draft={"domain": email.partition("@")[2]}))
+    assert await router.value("SELECT count(*) FROM lead WHERE held_since IS NOT NULL") == 8
+    async with router.uow.transaction() as tx:
+        await remove_absence(tx, dora_is_away["dora"], now=router.clock.now())
+    held = ReleaseHeld(router.uow, router.book, router.shelf, router.clock, router.wake)
+    for _ in range(4):
+        await held.run_once()
+    assert await router.owner_of("kit@initech.example") == "dora"
+    assert await router.value("SELECT count(*) FROM lead WHERE held_since IS NOT NULL") == 7
+    await router.release()
+    router.clock.set(BACK_AT)
+    await router.release()
+    assert await router.value("SELECT count(*) FROM lead WHERE held_since IS NOT NULL") == 0
+
+
+async def test_who_waits_on_as_before_is_not_written_again(router: Router) -> None:
+    await _send_away(router, *DACH)
+    await router.hear(captured("jo@globex.example"), captured("kit@globex.example"))
+    versions = "SELECT array_agg(CAST(xmin AS text) ORDER BY id) FROM lead"
+    before = await router.value(versions)
+    await router.release()
+    # To lock a row changes its header's xmax, not the version.
+    assert await router.value(versions) == before
 
 
 async def test_two_instances_release_each_lead_once(router: Router) -> None:
