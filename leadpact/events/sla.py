@@ -76,6 +76,7 @@ class SlaMet(ClockEvent):
 class SlaBreached(ClockEvent):
     """The time is up. Announced once for each clock, with the truthful ``due_at`` however late it is found.
 
+    ``stops`` are the facts that would have kept the promise, as the pact under which the clock ran has them.
     ``alert_at`` is when people may be told of it: later than now in the pact's quiet hours. None: at once.
     """
 
@@ -83,6 +84,7 @@ class SlaBreached(ClockEvent):
 
     reassign_at_most: int | None = None  # None: the pact asks for no reassignment
     escalate_to: str | None = None
+    stops: tuple[str, ...] = ("contacted",)
     take_offline: bool = False  # whoever missed it gets no more leads until they return
     alert_at: AwareDatetime | None = None
     pact_version: int

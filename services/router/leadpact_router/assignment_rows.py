@@ -14,9 +14,10 @@ from leadpact_router.lead import Lead
 
 _OWNERS = text(
     """
-    SELECT a.lead_id, a.id, a.rep_id, a.hop, a.accepted_at, a.contacted_at, a.contact_channel, a.ended_as, w.tried_at
+    SELECT a.lead_id, a.id, a.rep_id, a.hop, a.accepted_at, a.contacted_at, a.contact_channel, a.ended_as,
+        w.tried_at, coalesce(w.has_meeting, false) AS has_meeting
     FROM assignment a LEFT JOIN LATERAL (
-        SELECT min(occurred_at) AS tried_at FROM work_report
+        SELECT min(occurred_at) AS tried_at, bool_or(kind = 'meeting_booked') AS has_meeting FROM work_report
         WHERE lead_id = a.lead_id AND assignment_id = a.id AND (kind = 'meeting_booked'
             OR (kind = 'attempted' AND NOT coalesce(CAST(details ->> 'automatic' AS boolean), false)))) w ON true
     WHERE a.lead_id = ANY(CAST(:leads AS uuid[])) ORDER BY a.lead_id, a.assigned_at, a.hop
@@ -43,11 +44,22 @@ class Owner:
     ended_as: str | None = None
     tried_at: datetime | None = None
     """When they first tried to reach the person, or agreed on a meeting."""
+    has_meeting: bool = False
 
     @property
     def has_reached(self) -> bool:
         """Whether they reached the person."""
         return self.contacted_at is not None
+
+    def has_done(self, stops: Collection[str]) -> bool:
+        """Whether they did any of what stops a clock, in the pact's words."""
+        done = {
+            "accepted": self.accepted_at is not None,
+            "contacted": self.has_reached,
+            "meeting_booked": self.has_meeting,
+            "rejected": self.ended_as == "rejected",
+        }
+        return any(done.get(stop, False) for stop in stops)
 
     @property
     def first_touch_at(self) -> datetime | None:
@@ -82,6 +94,7 @@ async def owners_of(tx: Transaction, leads: Collection[Lead]) -> dict[UUID, tupl
             row.contact_channel,
             row.ended_as,
             row.tried_at,
+            row.has_meeting,
         )
         owners[row.lead_id] = (*earlier, owner)
     return owners

@@ -5,10 +5,10 @@ What a breach leads to, asked in this order:
 
 1. the rep of an owner's clock is *taken offline*, if the pact asks for that and they neither did what was promised nor gave
    the lead back meanwhile. This does not depend on what becomes of the lead: it may have moved on since;
-2. nothing more, if the lead has moved on: the breached ownership is no longer the open one, the person was reached
-   meanwhile (or the lead accepted, if that keeps the promise), or the lead is already escalated. Two clocks of one ownership may breach; the first takes the
-   lead away, the second finds it gone. A clock of the team or of the customer belongs to no ownership: it matters
-   while sales has the lead and nobody has reached the person;
+2. nothing more, if the lead has moved on: the breached ownership is no longer the open one, what was promised was done
+   meanwhile (the breach says what that is, by the pact under which its clock ran), or the lead is already escalated. Two clocks of one ownership
+   may breach; the first takes the lead away, the second finds it gone. A clock of the team or of the customer belongs to no ownership: it matters
+   while sales has the lead and no owner has done it;
 3. nothing but the announcement, if the pact asks for neither a reassignment nor a human;
 4. *escalated*, if the pact asks for a human at once, as it does for every clock of the team and of the customer: whoever
    has the lead keeps it, and it may be nobody's;
@@ -49,11 +49,11 @@ async def reassign(
     leads = await lock_leads(tx, {one.event.lead_id for one in batch})
     owners = await owners_of(tx, leads.values())
     # Before anything is decided: none of them is the next owner of another's lead.
-    await take_offline(tx, _missed(batch, owners, terms), terms.now)
+    await take_offline(tx, _missed(batch, owners), terms.now)
     overdue = [
         (one.event, Ready.now(lead, one.id, terms, owners[lead.id], _reason(one.event)))
         for one in batch
-        if (lead := leads.get(one.event.lead_id)) and _still_matters(one.event, lead, owners[lead.id], terms)
+        if (lead := leads.get(one.event.lead_id)) and _still_matters(one.event, lead, owners[lead.id])
     ]
     if not overdue:
         return
@@ -65,9 +65,7 @@ async def reassign(
     await handover.save(tx)
 
 
-def _missed(
-    batch: Sequence[News[SlaBreached]], owners: Mapping[UUID, tuple[Owner, ...]], terms: Terms
-) -> Iterator[Missed]:
+def _missed(batch: Sequence[News[SlaBreached]], owners: Mapping[UUID, tuple[Owner, ...]]) -> Iterator[Missed]:
     """Who is to be given nothing more."""
     for one in batch:
         event = one.event
@@ -75,23 +73,17 @@ def _missed(
             continue
         for owner in owners.get(event.lead_id, ()):
             is_theirs = owner.assignment_id == event.assignment_id
-            if is_theirs and not _did_it(event, owner, terms) and owner.ended_as != "rejected":
+            if is_theirs and not owner.has_done({*event.stops, "rejected"}):
                 yield Missed(owner.rep_id, event.lead_id, _reason(event), one.id)
 
 
-def _still_matters(event: SlaBreached, lead: Lead, owners: tuple[Owner, ...], terms: Terms) -> bool:
+def _still_matters(event: SlaBreached, lead: Lead, owners: tuple[Owner, ...]) -> bool:
+    """Whether anything is to be done about it. Our own record may know of what the sla-timer had not heard."""
     if lead.escalated_at is not None or (event.reassign_at_most is None and event.escalate_to is None):
         return False
     if event.assignment_id is None:
-        return lead.stage in _WITH_SALES and not any(owner.has_reached for owner in owners)
-    return lead.assignment_id == event.assignment_id and not _did_it(event, owners[-1], terms)
-
-
-def _did_it(event: SlaBreached, owner: Owner, terms: Terms) -> bool:
-    """Whether our own record has what the promise asks of the owner, of which the sla-timer had not heard."""
-    promise = terms.applied.pact.sla.get(event.policy)
-    may_accept = promise is not None and "accepted" in promise.stops
-    return owner.has_reached or (may_accept and owner.accepted_at is not None)
+        return lead.stage in _WITH_SALES and not any(owner.has_done(event.stops) for owner in owners)
+    return lead.assignment_id == event.assignment_id and not owners[-1].has_done(event.stops)
 
 
 def _act(

@@ -79,6 +79,7 @@ def breached(clock: SlaClock, now: datetime, pact: Pact) -> SlaBreached:
         occurred_at=clock.due_at,
         reassign_at_most=clock.reassign_at_most,
         escalate_to=clock.escalate_to,
+        stops=clock.promise(pact).stops,
         take_offline=clock.take_offline,
         alert_at=may_tell_at if may_tell_at > now else None,
         pact_version=clock.pact_version,

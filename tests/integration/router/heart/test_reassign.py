@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from leadpact.events import LeadAssigned, LeadEscalated, LeadHeld, LeadReassigned, RepTakenOffline
 from leadpact_router.roster import add_absence
-from leadpact_router.work import accept, contact, reject
+from leadpact_router.work import accept, book_meeting, contact, reject
 from tests.support.fake_clock import TUESDAY_MORNING
 from tests.support.routing import REPS, Router, captured
 
@@ -224,7 +225,10 @@ async def test_what_the_owner_did_in_time_by_our_own_record_is_no_breach(router:
     deciding = "  decide: {decide_within: 1 business hour, on_breach: {reassign: {at_most: 2}, then: {escalate: boss@acme.example}}}\n"
     await router.apply_pact(source.replace("rejection_reasons:", deciding + "rejection_reasons:"))
     await router.hear(captured(JO))
-    decide, first_touch = await router.breach(JO, policy="decide", take_offline=True), await router.breach(JO)
+    decide = await router.breach(
+        JO, policy="decide", take_offline=True, stops=("accepted", "rejected", "contacted")
+    )
+    first_touch = await router.breach(JO)
     assert decide.assignment_id is not None
     async with router.uow.transaction() as tx:
         await accept(tx, decide.assignment_id, occurred_at=router.clock.now(), now=router.clock.now())
@@ -233,6 +237,38 @@ async def test_what_the_owner_did_in_time_by_our_own_record_is_no_breach(router:
     assert await router.said(RepTakenOffline) == []
     await router.hear(first_touch)
     assert len(await router.said(LeadReassigned)) == 1
+
+
+async def test_what_keeps_a_promise_is_what_its_own_pact_says_and_nothing_else(router: Router) -> None:
+    """A call keeps no promise of a meeting, and what a later pact takes for a first touch kept none of the pact before."""
+    await router.hear(captured(JO))
+    (assigned,) = await router.said(LeadAssigned)
+    now = router.clock.now()
+    async with router.uow.transaction() as tx:
+        await accept(tx, assigned.assignment_id, occurred_at=now, now=now)
+        await contact(tx, assigned.assignment_id, channel="call", occurred_at=now, now=now)
+    booking: dict[str, Any] = {"policy": "meeting", "stops": ("meeting_booked",)}
+    await router.hear(await router.shared_breach(JO, "customer", **booking, escalate_to=None))
+    await router.hear(await router.breach(JO, **booking, take_offline=True))
+    assert [(one.previous_rep_id, one.rep_id) for one in await router.said(LeadReassigned)] == [
+        ("ana", "ben")
+    ]
+    assert [one.rep_id for one in await router.said(RepTakenOffline)] == ["ana"]
+    await router.hear(await router.shared_breach(JO, "customer", **booking))
+    assert len(await router.said(LeadEscalated)) == 1
+
+
+async def test_a_meeting_that_was_booked_keeps_the_promise_of_one(router: Router) -> None:
+    await router.hear(captured(JO))
+    breach = await router.breach(JO, policy="meeting", stops=("meeting_booked",))
+    shared = await router.shared_breach(JO, "customer", stops=("meeting_booked",))
+    now = router.clock.now()
+    async with router.uow.transaction() as tx:
+        assert breach.assignment_id is not None
+        await book_meeting(tx, breach.assignment_id, meeting_at=now, occurred_at=now, now=now)
+    await router.hear(breach, shared)
+    assert await router.said(LeadReassigned) == []
+    assert await router.said(LeadEscalated) == []
 
 
 async def _loads(router: Router) -> dict[str, tuple[int, int]]:
