@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from leadpact.cli import calendar_picture, exit_codes
 from leadpact.cli.calendar_words import at_in_zones, days_between, how_used
 from leadpact.domain.business_duration import BusinessDuration, parse_duration, say
+from leadpact.domain.open_time import END
 from leadpact.domain.time_zones import available_timezones
 from leadpact.domain.working_calendar import Pause, WorkingCalendar
 from leadpact.errors import NotFound, Refused
@@ -327,8 +328,8 @@ def _described(calendar: Named, year: int) -> Answer:
 
 
 def _next_close(calendar: WorkingCalendar, at: datetime) -> datetime | None:
-    """The end of the open span that holds `at`; none if that is more than a year away."""
-    horizon = at + timedelta(days=366)
+    """The end of the open span that holds `at`; none if that is more than a year away, or beyond what a calendar knows."""
+    horizon = min(at + timedelta(days=366), END)
     _, closes = calendar.intervals(at, horizon)[0]
     return None if closes == horizon else closes
 

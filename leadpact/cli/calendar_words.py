@@ -18,11 +18,11 @@ _MOST_DAYS = 7
 
 @dataclass(frozen=True)
 class DayUse:
-    """One local day on the way: the working time used on it, and why it is closed if it is."""
+    """One local day, as far as it is on the way: the working time used on it, and why it is closed if it is."""
 
     day: date
     used: timedelta
-    closed_all_day: bool
+    closed: bool
     holiday: str | None
 
 
@@ -47,11 +47,13 @@ def _day_use(
     pauses: Sequence[Pause],
 ) -> DayUse:
     zone = ZoneInfo(section.timezone)
-    begins, ends = (datetime.combine(one, time(), zone) for one in (day, day + timedelta(days=1)))
+    midnights = (datetime.combine(one, time(), zone) for one in (day, day + timedelta(days=1)))
+    # Cut at both ends, also because the calendar may know no more of the last day than that.
+    begins, ends = max(a, next(midnights)), min(b, next(midnights))
     closed = calendar.between(begins, ends) == _NO_TIME
     return DayUse(
         day,
-        calendar.between(max(a, begins), min(b, ends), pauses=pauses),
+        calendar.between(begins, ends, pauses=pauses),
         closed,
         section.holidays_in(day.year).get(day) if closed else None,
     )
@@ -59,7 +61,7 @@ def _day_use(
 
 def how_used(days: Sequence[DayUse]) -> str:
     """`40 min used on Friday, 1 h 20 min on Monday; Saturday and Sunday closed`."""
-    used, closed = [day for day in days if day.used], [day for day in days[1:-1] if day.closed_all_day]
+    used, closed = [day for day in days if day.used], [day for day in days[1:-1] if day.closed]
     if len(used) > _MOST_DAYS:
         return f"over {len(used)} days, {len(closed)} closed in between"
     name = _weekday if len(days) <= 7 else _short_date

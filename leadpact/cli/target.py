@@ -67,7 +67,11 @@ async def _running(url: str) -> AsyncIterator[httpx.AsyncClient]:
     if not (token.isascii() and token.isprintable()):
         raise Refused(f"What {TOKEN_VARIABLE} holds is no token: a token is letters, digits, `_` and `-`.")
     headers = {"Authorization": f"Bearer {token}"}
-    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=_TIMEOUT_SECONDS) as client:
+    try:
+        client = httpx.AsyncClient(base_url=url, headers=headers, timeout=_TIMEOUT_SECONDS)
+    except httpx.InvalidURL as error:
+        raise Refused(f"{url!r} is no address: {error}") from error
+    async with client:
         yield client
 
 

@@ -12,13 +12,14 @@ Threads may share a table: readers take the current `_Spans` once, and writers r
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import NamedTuple
 
 from leadpact.domain.zone_offsets import EPOCH, year_start
 
 FIRST_YEAR, LAST_YEAR = 1970, 2199
+END = datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC)
 LONGEST_CLOSURE = 2 * 366 * 86_400 * 1_000_000
 
 Span = tuple[int, int]
@@ -62,7 +63,7 @@ class OpenTimeTable:
         """Open time in [a, b), zero when b is not after a."""
         if b <= a:
             return 0
-        spans = self._reaching(a, b)
+        spans = self._reaching(a, b - 1)
         return _used(spans, b) - _used(spans, a)
 
     def add(self, start: int, amount: int) -> int:
@@ -97,7 +98,7 @@ class OpenTimeTable:
         """The open spans in [a, b), cut at both ends."""
         if b <= a:
             return []
-        spans = self._reaching(a, b)
+        spans = self._reaching(a, b - 1)
         first, last = bisect_right(spans.closes, a), bisect_left(spans.opens, b)
         return [(max(spans.opens[i], a), min(spans.closes[i], b)) for i in range(first, last)]
 

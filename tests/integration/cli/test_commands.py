@@ -239,6 +239,15 @@ def test_an_address_that_does_not_answer_is_named(shell: Shell, monkeypatch: pyt
     assert "http://127.0.0.1:9 does not answer" in shell.complaint
 
 
+@pytest.mark.parametrize("address", ["http://localhost:notaport", "http://[", "http://a b", "nowhere"])
+def test_a_command_to_what_is_no_address_fails_in_one_sentence(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("LEADPACT_TOKEN", "any")
+    shell.run("tokens", "list", "--url", address, ends_with=exit_codes.ERROR)
+    assert shell.complaint.startswith("leadpact: ")
+
+
 def test_a_database_that_is_away_is_one_sentence(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -102,6 +102,26 @@ def test_a_calendar_that_never_closes_says_so(tmp_path: Path) -> None:
     assert said("open", "2026-11-20 15:00", "--file", str(file)) == "open; it never closes"
 
 
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Tokyo"])
+def test_the_last_day_that_a_calendar_knows_is_answered_in_sentences_too(tmp_path: Path, zone: str) -> None:
+    file = tmp_path / "last.yaml"
+    file.write_text(f'timezone: {zone}\nhours: {{mon-fri: "09:00-17:00"}}\n')
+    at = ["--file", str(file)]
+    assert "; 1 h used on Tuesday" in said("add", "2199-12-31 09:00", "1 business hour", *at)
+    assert said("between", "2199-12-31 09:00", "2199-12-31 10:00", *at) == "1 h; 1 h used on Tuesday"
+    assert "open until Tue 2199-12-31 17:00" in said("open", "2199-12-31 10:00", *at)
+
+
+def test_working_time_is_counted_up_to_the_very_end_of_what_a_calendar_knows(tmp_path: Path) -> None:
+    file = tmp_path / "always.yaml"
+    file.write_text('timezone: UTC\nhours: {mon-sun: "00:00-24:00"}\n')
+    at = ["--file", str(file)]
+    assert said("between", "2199-12-31 23:00", "2200-01-01 00:00", *at).startswith("1 h; ")
+    assert said("open", "2199-12-31 10:00", *at) == "open; it never closes"
+    with pytest.raises(Refused, match="1970 to 2199"):
+        run("between", "2199-12-31 23:00", "2200-01-01 00:01", *at)
+
+
 def test_json_answers_are_one_object(berlin: list[str]) -> None:
     assert lines(run("add", FRIDAY, "2 business hours", *berlin, "--json")) == [
         {"due_at": "2026-11-23T09:20:00+00:00", "local": "2026-11-23T10:20:00+01:00"}

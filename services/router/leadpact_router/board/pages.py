@@ -47,6 +47,7 @@ from leadpact_router.webhooks.fan_out import QUEUED
 from leadpact_router.webhooks.read import (
     DeliveryFilter,
     DeliveryState,
+    delivery_place,
     page_of_deliveries,
     read_delivery,
     read_endpoints,
@@ -306,7 +307,7 @@ def _add_deliveries(router: APIRouter, board: Board) -> None:
     @router.get("/deliveries")
     async def deliveries(caller: Reader, state: Asked = "", after: Asked = "") -> HTMLResponse:
         known = DeliveryState(state) if state in list(DeliveryState) else None
-        return await board.show_deliveries(caller, known, read_cursor(after or None, int))
+        return await board.show_deliveries(caller, known, read_cursor(after or None, delivery_place))
 
     @router.get("/deliveries/{delivery_id}")
     async def delivery(delivery_id: UUID, caller: Reader) -> HTMLResponse:

@@ -24,6 +24,7 @@ from leadpact_router.webhooks.fan_out import QUEUED, WEBHOOK_EVENTS
 from leadpact_router.webhooks.read import (
     DeliveryFilter,
     DeliveryState,
+    delivery_place,
     page_of_deliveries,
     read_delivery,
     read_endpoint,
@@ -277,7 +278,9 @@ def create_deliveries_router(uow: UnitOfWork, clock: Clock, wake: Wake) -> APIRo
         _check_type(type)
         wanted = DeliveryFilter(state, endpoint, lead, type)
         async with uow.transaction() as tx:
-            found, place = await page_of_deliveries(tx, wanted, limit=limit, after=read_cursor(after, _place))
+            found, place = await page_of_deliveries(
+                tx, wanted, limit=limit, after=read_cursor(after, delivery_place)
+            )
         following = None if place is None else cursor(place)
         link_next(request, response, following)
         return DeliveryPage(items=[DeliveryOut.model_validate(one) for one in found], next=following)
@@ -312,10 +315,3 @@ def _check_type(type_: str | None) -> None:
     if type_ is not None and type_ not in known:
         fault = Fault("query:type", f"{type_!r} is no event", f"use one of: {', '.join(known)}")
         raise Problem(422, "invalid-field", "There is no such event.", faults=[fault])
-
-
-def _place(text: str) -> int:
-    place = int(text)
-    if not 0 <= place < 2**63:
-        raise ValueError
-    return place

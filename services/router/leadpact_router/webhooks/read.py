@@ -136,6 +136,14 @@ async def read_endpoint(tx: Transaction, endpoint_id: UUID) -> EndpointRow:
     return EndpointRow(**row._mapping)
 
 
+def delivery_place(text: str) -> int:
+    """The place that a cursor names. Raises ``ValueError`` for what the column cannot hold."""
+    place = int(text)
+    if not 0 <= place < 2**63:
+        raise ValueError
+    return place
+
+
 async def page_of_deliveries(
     tx: Transaction, wanted: DeliveryFilter, *, limit: int, after: int | None = None
 ) -> tuple[list[DeliveryRow], int | None]:

@@ -31,6 +31,7 @@ from leadpact.events import (
     SlaWarned,
 )
 from leadpact.ids import new_id
+from leadpact.runtime.pages import cursor
 from leadpact.runtime.problems import Problem
 from tests.integration.router.api.conftest import Service
 from tests.support.routing import PAUSING_PACT, captured, downloaded
@@ -431,6 +432,15 @@ async def test_deliveries_are_shown_with_their_attempts_and_can_be_sent_again(se
     assert "Send again" not in page
     refused = await service.http.post(f"/deliveries/{sent.json()['id']}/replay")
     assert "needs no replay" in refused.text
+
+
+@pytest.mark.parametrize("place", [2**63, -1, "x"])
+async def test_a_list_that_cannot_be_continued_says_so_on_a_page(service: Service, place: object) -> None:
+    for path in ("/deliveries", "/leads"):
+        answer = await service.http.get(path, params={"after": cursor(place)})
+        assert answer.status_code == 422
+        assert "The page cannot be continued from there." in answer.text
+        assert answer.headers["content-type"].startswith("text/html")
 
 
 async def test_the_pact_in_force_can_be_read_on_its_page(service: Service) -> None:
