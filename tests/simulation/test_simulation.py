@@ -39,9 +39,7 @@ NOTICED_BY = {
     "summer-time": 3,
 }
 # Noticed by no seed that is known: they are tried by hand, and other tests hold what they take away (docs/simulation.md says which).
-NOT_PINNED = frozenset(
-    {"horizon", "floor-lock", "release-lock", "move-lock"}
-)
+NOT_PINNED = frozenset({"horizon", "floor-lock", "release-lock", "move-lock"})
 
 
 @pytest.fixture(scope="module")
