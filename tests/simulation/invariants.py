@@ -642,7 +642,10 @@ def _heard_pauses(seen: Evidence, assignment: str) -> list[tuple[datetime, datet
     """Each pause ends at its own end or when the next news of the kind was recorded, whichever is first."""
     news = [
         event
-        for event in sorted(seen.log.of("lead.paused", "lead.resumed"), key=lambda event: event.place)
+        for event in sorted(
+            seen.log.of("lead.paused", "lead.resumed"),
+            key=lambda event: (parse(event.data["recorded_at"]), event.place),
+        )
         if event.data["assignment_id"] == assignment and event.event_id in seen.picture.heard
     ]
     pauses: list[tuple[datetime, datetime | None, str]] = []

@@ -24,7 +24,7 @@ from leadpact.events.lead import Worked
 from leadpact.pact.book import PactBook
 from leadpact.storage.unit_of_work import Transaction
 from leadpact_sla_timer.lead_file import LeadFile
-from leadpact_sla_timer.record import Assignment, Heard, Paused, earliest, reported
+from leadpact_sla_timer.record import Assignment, Heard, Paused, Request, earliest, reported
 
 WORKED = (
     LeadContacted,
@@ -54,13 +54,22 @@ async def close(tx: Transaction, received: Sequence[Received], book: PactBook, n
     file = await LeadFile.read(tx, book, (event.lead_id for event in events), now)
     for event, one in zip(events, received, strict=True):
         closed = reported(f"closed: {event.reason}", event.occurred_at, event.recorded_at)
-        if request := file.latest_request(event.lead_id):
+        if request := _closed_request(file, event):
             file.note_request(replace(request, closed=earliest(request.closed, closed)))
         if event.assignment_id is not None:
             known = file.assignment(event.lead_id, event.assignment_id)
             file.note(known.ends(closed.what, closed.at, closed.recorded_at))
         file.judge(event.lead_id, one.message.id)
     await file.write(tx)
+
+
+def _closed_request(file: LeadFile, event: LeadClosed) -> Request | None:
+    """What the person had asked for when the lead was closed: the news may come again after they asked anew."""
+    if event.assignment_id is not None:
+        request_id = file.assignment(event.lead_id, event.assignment_id).request_id
+        if request_id is not None:
+            return file.request(event.lead_id, request_id)
+    return file.request_at(event.lead_id, event.recorded_at)
 
 
 def _with(known: Assignment, event: Worked) -> Assignment:

@@ -96,9 +96,10 @@ class LeadFile:
         """What is known of a request."""
         return self._requests[lead_id].get(request_id)
 
-    def latest_request(self, lead_id: UUID) -> Request | None:
-        """The last time that the person asked."""
-        return max(self._requests[lead_id].values(), key=lambda one: one.received_at, default=None)
+    def request_at(self, lead_id: UUID, at: datetime) -> Request | None:
+        """The last time that the person had asked by ``at``."""
+        asked = (one for one in self._requests[lead_id].values() if one.received_at <= at)
+        return max(asked, key=lambda one: one.received_at, default=None)
 
     def assignment(self, lead_id: UUID, assignment_id: UUID) -> Assignment:
         """What is known of an assignment; a blank one if nothing is."""

@@ -1,6 +1,7 @@
 """Hold what became known of a lead's assignments and requests: facts, each with when it happened and when it was heard.
 
-Every fact is kept at its earliest, so hearing it again, or hearing of a later one, changes nothing. An *assignment* is one owner's
+Every fact is kept at its earliest, so hearing it again, or hearing of a later one, changes nothing; pauses and resumptions are all kept,
+each at its own moment, so that one that is heard of late undoes nothing that came after it. An *assignment* is one owner's
 time with the lead. A *request* is one time that the person asked: it lasts from then until sales is done with it, over all of
 its owners.
 """
@@ -71,10 +72,20 @@ class Assignment:
     done: Mapping[Stop, Heard] = field(default_factory=lambda: NO_FACTS)
     attempts: tuple[Heard, ...] = ()
     """In the order in which they happened; ``what`` is the channel. A contact is an attempt too."""
-    pauses: tuple[Paused, ...] = ()
-    """In the order in which they began; only the last one may be open."""
+    pausing: tuple[Paused, ...] = ()
+    """Each pause as it was announced, and each resumption as a pause of no length, in the order of their moments."""
     ended: Heard | None = None
     """Rejected, closed, or given to somebody else."""
+
+    @property
+    def pauses(self) -> tuple[Paused, ...]:
+        """When no time passed: each pause until the next one or a resumption came, and none beyond the end. Only the last may be open."""
+        pauses: tuple[Paused, ...] = ()
+        for news in self.pausing:
+            pauses = (*cut(pauses, news.at), news)
+        if self.ended is not None:
+            pauses = cut(pauses, self.ended.at)
+        return tuple(pause for pause in pauses if pause.until != pause.at)
 
     @property
     def contacted(self) -> Heard | None:
@@ -92,18 +103,18 @@ class Assignment:
         return replace(self, attempts=tuple(sorted((*self.attempts, attempt), key=_when)))
 
     def paused(self, pause: Paused) -> Assignment:
-        """With the pause that begins now; one that was open ends by it."""
-        before = self.resumed(pause.at)
-        return replace(before, pauses=(*before.pauses, pause))
+        """With one more pause; one that was open when it began ended by it. The same one heard twice is one."""
+        if pause in self.pausing:
+            return self
+        return replace(self, pausing=tuple(sorted((*self.pausing, pause), key=lambda one: one.at)))
 
     def resumed(self, at: datetime) -> Assignment:
-        """With no pause beyond ``at``."""
-        return replace(self, pauses=cut(self.pauses, at))
+        """With the pause that was open at ``at``, if there was one, ended."""
+        return self.paused(Paused(at, at, "resumed"))
 
     def ends(self, because: str, at: datetime, recorded_at: datetime) -> Assignment:
         """Over at ``at``, if it was not before. What was paused is paused no longer."""
-        ended = earliest(self.ended, Heard(because, at, recorded_at))
-        return replace(self, ended=ended, pauses=cut(self.pauses, ended.at))
+        return replace(self, ended=earliest(self.ended, Heard(because, at, recorded_at)))
 
 
 @dataclass(frozen=True, slots=True)

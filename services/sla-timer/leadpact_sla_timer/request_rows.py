@@ -44,7 +44,7 @@ def assignment_of(row: Any) -> Assignment:
         assigned_at=row.assigned_at,
         done={what: Heard.from_json(stored) for what, stored in row.done.items()},
         attempts=tuple(map(Heard.from_json, row.attempts)),
-        pauses=tuple(map(Paused.from_json, row.pauses)),
+        pausing=tuple(map(Paused.from_json, row.pauses)),
         ended=_heard(row.ended),
     )
 
@@ -62,7 +62,7 @@ def assignment_row(assignment: Assignment) -> dict[str, Any]:
         "assigned_at": assignment.assigned_at,
         "done": {what: fact.to_json() for what, fact in assignment.done.items()},
         "attempts": [attempt.to_json() for attempt in assignment.attempts],
-        "pauses": [pause.to_json() for pause in assignment.pauses],
+        "pauses": [pause.to_json() for pause in assignment.pausing],
         "ended": assignment.ended.to_json() if assignment.ended else None,
     }
 

@@ -38,7 +38,8 @@ sla_assignment = Table(
     Column("assigned_at", DateTime(timezone=True)),
     Column("done", JSONB, nullable=False, server_default=text("'{}'::jsonb")),  # by the words of `stops`
     Column("attempts", JSONB, nullable=False, server_default=text("'[]'::jsonb")),  # `what` is the channel
-    Column("pauses", JSONB, nullable=False, server_default=text("'[]'::jsonb")),  # [[at, until, state], ...]
+    # [[at, until, state], ...] as announced; a resumption is one that ends as it begins.
+    Column("pauses", JSONB, nullable=False, server_default=text("'[]'::jsonb")),
     Column("ended", JSONB),
 )
 

@@ -263,6 +263,21 @@ async def test_no_time_passes_while_the_ball_is_with_the_customer(timer: Timer) 
     ]
 
 
+async def test_news_of_a_pause_that_comes_late_undoes_no_later_one(timer: Timer) -> None:
+    lead = given(
+        await promise(
+            timer,
+            touch="first_touch_within: 8 business hours, calendar: utc, pause_while: [waiting_for_customer]",
+        )
+    )
+    await timer.hear(lead, paused(lead, START + 2 * HOUR), resumed(lead, START + 3 * HOUR))
+    await timer.hear(resumed(lead, START + HOUR))  # it had been set aside, as had what it ended
+    assert (await timer.only_clock()).due_at == START + DAY + HOUR
+    await timer.hear(paused(lead, START + 30 * MINUTE))
+    clock = await timer.only_clock()
+    assert (clock.state, clock.due_at) == (ClockState.RUNNING, START + DAY + HOUR + 30 * MINUTE)
+
+
 async def test_a_pause_ends_with_the_assignment(timer: Timer) -> None:
     version = await promise(
         timer,
@@ -472,6 +487,30 @@ async def test_who_asks_again_after_the_lead_was_closed_makes_a_new_request(time
         clock.policy: clock.started_at for clock in await timer.clocks() if clock.state is ClockState.RUNNING
     }
     assert running == dict.fromkeys(THREE, START + DAY)
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["its assignment is known", "it had no owner"])
+async def test_a_closing_that_is_replayed_after_they_asked_again_ends_what_it_was_about(
+    timer: Timer, is_known: bool
+) -> None:
+    version = await promise(timer, **THREE)
+    first = given(version)
+    asked_at = START + HOUR
+    again = assigned(
+        START + 2 * HOUR,
+        lead=first.lead.model_copy(update={"received_at": asked_at, "qualified_at": asked_at}),
+        pact_version=version,
+    )
+    done = closed(first, asked_at + MINUTE if is_known else asked_at - MINUTE)
+    done = done if is_known else done.model_copy(update={"assignment_id": None})
+    await timer.hear(first, again)
+    await timer.hear(done)
+    still = {
+        (clock.policy, clock.started_at)
+        for clock in await timer.clocks()
+        if clock.state is ClockState.RUNNING
+    }
+    assert still == {("owner", START + 2 * HOUR), ("team", asked_at), ("customer", asked_at)}
 
 
 async def test_a_redelivered_assignment_opens_nothing_twice_on_any_clock(timer: Timer) -> None:

@@ -15,7 +15,7 @@ from leadpact.events import SlaBreached, SlaCancelled, SlaMet
 from leadpact.pact.model import Pact
 from leadpact_sla_timer import announce
 from leadpact_sla_timer.judge import judge
-from leadpact_sla_timer.record import Assignment, Heard, known_to_owner, reported
+from leadpact_sla_timer.record import Assignment, Heard, Paused, known_to_owner, reported
 from leadpact_sla_timer.sla_clock import ClockState, SlaClock
 from tests.support.clocks import (
     CYCLE,
@@ -194,3 +194,34 @@ def test_a_breach_is_announced_at_most_once_whatever_comes(
     states = _heard_one_by_one([*facts, *facts], pact)
     said = [announce.change(before, after, NOW, pact) for before, after in pairwise(states)]
     assert sum(isinstance(event, SlaBreached) for event in said) <= 1
+
+
+def _pausing(own: Assignment, minutes: int, lasts: int | None) -> Assignment:
+    """Resumed if it lasts 0 minutes, else paused for so many or, if None, until it is resumed."""
+    at = START + minutes * MINUTE
+    if lasts == 0:
+        return own.resumed(at)
+    return own.paused(Paused(at, None if lasts is None else at + lasts * MINUTE, "waiting_for_customer"))
+
+
+@given(
+    st.dictionaries(st.integers(0, 60), st.sampled_from([None, 0, 5, 30]), min_size=1, max_size=6),
+    st.randoms(use_true_random=False),
+)
+def test_pauses_are_the_same_in_whatever_order_and_however_often_they_are_heard(
+    news: dict[int, int | None], random: object
+) -> None:
+    shuffled = [*news.items(), *news.items()]
+    random.shuffle(shuffled)  # type: ignore[attr-defined]  # hypothesis' random.Random
+    one = other = _own()
+    for minutes, lasts in sorted(news.items()):
+        one = _pausing(one, minutes, lasts)
+    for minutes, lasts in shuffled:
+        other = _pausing(other, minutes, lasts)
+    assert one.pauses == other.pauses
+    assert all(before.until and before.until <= after.at for before, after in pairwise(one.pauses))
+
+
+def test_no_pause_reaches_beyond_the_end_of_the_assignment() -> None:
+    own = _pausing(_pausing(_own(ended=_at("rejected", HOUR)), 30, None), 90, None)
+    assert own.pauses == (Paused(START + 30 * MINUTE, START + HOUR, "waiting_for_customer"),)
