@@ -23,7 +23,7 @@ app = typer.Typer(help="Clocks: what is due, and why.", no_args_is_help=True)
 
 _PAGE = 200
 _ROWS = 40
-"""So many moves are printed; a longer list is read by programs."""
+"""So many moves are printed; a longer list is read by programs. Those of which something changes come first."""
 
 ClockId = Annotated[UUID, typer.Argument(metavar="ID", help="The clock's id, as `due` shows it.")]
 Version = Annotated[int, typer.Option("--pact", min=1, metavar="N", help="A version that was applied.")]
@@ -101,11 +101,12 @@ def recompute(
         if as_json:
             print(_as_json({"pact_version": pact, "moved": yes, **_counts(moves), "items": moves}))
             return
-        shown = sorted(moves, key=lambda one: (not one["is_overdue_then"], one["due_at"]))[:_ROWS]
+        shown = sorted(filter(_changes, moves), key=lambda one: (not one["is_overdue_then"], one["due_at"]))
+        shown, more = shown[:_ROWS], shown[_ROWS:]
         if shown:
             print_table(_MOVES, map(_move_row, shown), whole=("clock",))
-        if len(moves) > len(shown):
-            print(f"… and {len(moves) - len(shown)} more; `--json` prints all.")
+        if more:
+            print(f"… and {len(more)} more; `--json` prints all.")
         print(_summary(moves, pact, yes))
 
     call_api(url, data, move)
@@ -166,6 +167,16 @@ def _left(clock: Clock) -> str | None:
         f"{_length(clock['seconds_left'])} of {clock['target']}"
         if clock["seconds_left"]
         else "the time is up"
+    )
+
+
+def _changes(move: Clock) -> bool:
+    """Whether the move is worth a line: most clocks stay due as they were, and are counted."""
+    return bool(
+        move["later_by_seconds"]
+        or move["is_overdue_then"]
+        or move["target"] is None
+        or move["state"] == ClockState.MET
     )
 
 

@@ -310,7 +310,7 @@ RULES: tuple[Rule, ...] = (
         """
         SELECT c.id, c.started_at FROM sla_clock c WHERE c.warned_percent IS NOT NULL AND NOT EXISTS (
             SELECT FROM said s WHERE s.type = 'sla.warned' AND s.data ->> 'clock_id' = c.id::text
-              AND CAST(s.data ->> 'percent' AS int) = c.warned_percent)
+              AND CAST(s.data ->> 'percent' AS int) = floor(c.warned_percent))
         """,
     ),
     Rule(

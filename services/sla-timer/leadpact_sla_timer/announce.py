@@ -61,8 +61,8 @@ def started(clock: SlaClock) -> SlaStarted:
 
 
 def warned(clock: SlaClock, warning: Warn) -> SlaWarned:
-    """So much of the time is used."""
-    return SlaWarned(**_about(clock), occurred_at=warning.at, percent=warning.percent, left=warning.left)
+    """So much of the time is used; ``percent`` is told in whole ones."""
+    return SlaWarned(**_about(clock), occurred_at=warning.at, percent=int(warning.percent), left=warning.left)
 
 
 def paused(clock: SlaClock) -> SlaPaused:

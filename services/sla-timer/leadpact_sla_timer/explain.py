@@ -88,11 +88,18 @@ def _hours(clock: SlaClock, pact: Pact) -> str:
 def _allowed(clock: SlaClock, promise: Promise) -> str:
     match promise:
         case AttemptsPromise():
-            return f"asks for {_attempts(promise)} within {clock.target}"
+            return f"asks for {_attempts(promise)} within {_target(clock)}"
         case DecidePromise():
-            return f"allows {clock.target} to decide"
+            return f"allows {_target(clock)} to decide"
         case _:
-            return f"allows {clock.target}"
+            return f"allows {_target(clock)}"
+
+
+def _target(clock: SlaClock) -> str:
+    """In the words of the pact; how long a business day is depends on the hours that count, so that is said too."""
+    if "business day" not in clock.target:
+        return clock.target
+    return f"{clock.target} ({say(timedelta(seconds=clock.target_seconds))})"
 
 
 def _stops(clock: SlaClock, promise: Promise) -> str:

@@ -81,17 +81,17 @@ def stands_still(clock: SlaClock) -> bool:
 
 def _warnings(
     wanted: Iterable[Share | TimeLeft], promise: Promise, clock: SlaClock, pact: Pact
-) -> dict[int, tuple[timedelta, str | None]]:
-    """Each warning by the share of the time that is used by then: after how much, and how the pact says it.
+) -> dict[float, tuple[timedelta, str | None]]:
+    """Each warning by the share of the time, in percent, that is used by then: after how much, and how the pact says it.
 
     Time left that is all of the target, or more, warns of nothing; of two warnings at one share the first stands.
     """
     length = timedelta(seconds=clock.target_seconds)
     hours = clock.hours(pact)
-    found: dict[int, tuple[timedelta, str | None]] = {}
+    found: dict[float, tuple[timedelta, str | None]] = {}
     for warning in wanted:
         if isinstance(warning, Share):
             found.setdefault(warning.percent, (length * warning.percent / 100, None))
         elif (after := length - warning.time.length(hours)) > timedelta(0):
-            found.setdefault(int(100 * (after / length)), (after, str(warning)))
+            found.setdefault(100 * (after / length), (after, str(warning)))
     return found

@@ -40,9 +40,12 @@ OPEN_STATES = frozenset({ClockState.WAITING, ClockState.RUNNING, ClockState.PAUS
 
 
 class Warn(NamedTuple):
-    """The moment at which ``percent`` of the time is used; ``left`` is how the pact says it, if it counts from the end."""
+    """The moment at which ``percent`` of the time is used; ``left`` is how the pact says it, if it counts from the end.
 
-    percent: int
+    The share is exact, not a whole number: of a long target's last minutes each has its own.
+    """
+
+    percent: float
     at: datetime
     left: str | None = None
 
@@ -86,7 +89,7 @@ class SlaClock:
     pauses: tuple[Paused, ...] = ()
     leaves_at: datetime | None = None
     away_until: datetime | None = None
-    warned_percent: int | None = None
+    warned_percent: float | None = None
     breached_at: datetime | None = None
     met_at: datetime | None = None
     met_by: str | None = None

@@ -130,7 +130,7 @@ sla_clock = Table(
     ),  # [[at, until, because], ...]
     Column("leaves_at", DateTime(timezone=True)),  # when the owner's absence takes the lead away
     Column("away_until", DateTime(timezone=True)),
-    Column("warned_percent", Integer),
+    Column("warned_percent", Double),  # of the last warning given, exact
     Column(
         "breached_at", DateTime(timezone=True)
     ),  # when the breach was announced; kept if late news voids it

@@ -173,6 +173,20 @@ def test_of_many_moves_some_are_printed_and_all_are_in_the_json(
     assert (done["moved"], len({move["clock_id"] for move in done["items"]})) == (True, 510)
 
 
+def test_what_moves_is_printed_and_what_stays_is_counted(
+    shell: Shell, hear: Hear, now: datetime, tmp_path: Path
+) -> None:
+    """One clock of many runs over the new day off; it is due the latest, so it would be the last of the list."""
+    later = now + timedelta(days=30)
+    hear(*[given(now) for _ in range(45)], given(later))
+    day_off = ROUND.replace("round: {", f"round: {{closed: [{later.date()}], ")
+    shell.run("pact", "apply", written(tmp_path, "day-off.yaml", day_off))
+    head, moved, summary, *_ = shell.run("clocks", "recompute", "--pact", 2).splitlines()
+    assert head.split()[0] == "clock"
+    assert " later " in moved
+    assert "46 clocks would be moved to version 2: 1 later, 0 earlier, 45 due as before" in summary
+
+
 def test_a_clock_or_a_version_that_there_is_not_is_named(shell: Shell, hear: Hear) -> None:
     stranger = new_id()
     for command in ("show", "why"):

@@ -116,8 +116,18 @@ def test_a_warning_may_count_from_the_end() -> None:
     clock = opened("first_touch_within: 2 business hours, warn_at: [50%, 15 business minutes left]")
     assert [(one.percent, one.at - TUESDAY_MORNING, one.left) for one in clock.warnings] == [
         (50, HOUR, None),
-        (87, 105 * MINUTE, "15 business minutes left"),
+        (87.5, 105 * MINUTE, "15 business minutes left"),
     ]
+
+
+def test_of_a_long_target_each_of_the_last_warnings_counts() -> None:
+    """They lie within one percent of the time, as does the first of a target that is long beside it."""
+    lefts = ("1 business hour", "30 business minutes", "15 business minutes")
+    wanted = ", ".join(f"{left} left" for left in lefts)
+    clock = opened(f"first_touch_within: 10 business days, warn_at: [98%, {wanted}]")
+    assert [one.left for one in clock.warnings] == [None, *(f"{left} left" for left in lefts)]
+    early = opened("first_touch_within: 101 business seconds, warn_at: [100 business seconds left]")
+    assert early.next_at == early.warnings[0].at == early.started_at + timedelta(seconds=1)
 
 
 def test_a_warning_that_would_come_at_the_start_is_none() -> None:

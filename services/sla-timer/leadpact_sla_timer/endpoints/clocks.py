@@ -7,7 +7,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from leadpact.access.scopes import Scope, require
 from leadpact.clock import Clock
@@ -21,6 +21,10 @@ from leadpact_sla_timer.read_clocks import Filter, moves_of, page_of_clocks, rea
 from leadpact_sla_timer.sla_clock import ClockState, SlaClock
 
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2199, 12, 31, tzinfo=UTC)
+
+
+# Warnings are told apart by their exact share; people are told the whole ones.
+_WholePercent = Annotated[int, BeforeValidator(int)]
 
 
 class PauseOut(BaseModel):
@@ -60,8 +64,10 @@ class ClockOut(BaseModel):
     released_at_pace: bool = Field(description="Came in bulk, and started at its turn.")
     pauses: list[PauseOut]
     started_at: datetime
-    due_at: datetime
-    warned_percent: int | None = Field(description="The last warning that was announced.")
+    due_at: datetime | None = Field(description="None while it stands still until somebody resumes it.")
+    warned_percent: _WholePercent | None = Field(
+        description="How much of the time was used, in whole percent, at the last warning that was announced."
+    )
     seconds_left: float | None = Field(
         default=None,
         description="Of an open clock: what is left of the target, in the time that counts for it.",
@@ -127,7 +133,9 @@ def create_router(uow: UnitOfWork, book: PactBook, clock: Clock) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
         after: Annotated[str | None, Query(max_length=200)] = None,
     ) -> ClockPage:
-        """Clocks by due time. Running ones: what is due soonest comes first. Any others: the latest first.
+        """Clocks by due time. Open ones (waiting, running, paused): what is due soonest comes first. Any others: the latest first.
+
+        A clock that stands still until somebody resumes it is listed by when it was due before.
 
         `state=running` is who is due next, `state=breached` what went wrong, `rep` one person's clocks, `whose=team` those of
         the team, `released_at_pace=false` leaves out what came in bulk.
@@ -174,4 +182,5 @@ def create_router(uow: UnitOfWork, book: PactBook, clock: Clock) -> APIRouter:
 
 def _shown(clock: SlaClock, now: datetime, pact: Pact) -> ClockOut:
     left = time_left(clock, now, pact).total_seconds() if clock.state.is_open else None
-    return ClockOut.model_validate(clock).model_copy(update={"seconds_left": left})
+    shown = ClockOut.model_validate(clock).model_copy(update={"seconds_left": left})
+    return shown.model_copy(update={"due_at": None}) if clock.state is ClockState.PAUSED else shown
