@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Literal, cast
 from zoneinfo import ZoneInfo
@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
 from leadpact.domain.business_duration import BusinessDuration, WallDuration, parse_duration
+from leadpact.domain.wall_time import is_skipped
 from leadpact.pact.base import mistake
 
 Duration = BusinessDuration | WallDuration
@@ -169,7 +170,7 @@ def _read_local_time(found: object) -> datetime:
         local = datetime.fromisoformat(groups[0]).replace(tzinfo=zone)
     except ValueError as error:
         raise mistake("a date and a time of day that exist") from error
-    if local.astimezone(UTC).astimezone(local.tzinfo).replace(tzinfo=None) != local.replace(tzinfo=None):
+    if is_skipped(local):
         raise mistake("a time that exists: the clocks skip this hour when summer time begins")
     return local
 
