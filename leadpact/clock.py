@@ -6,7 +6,8 @@ wrongly. The demo runs on a scaled clock, tests on one that they move by hand.
 
 How the database's clock is followed: a reading D that was asked for at monotonic t0 and answered at t1 was taken
 somewhere between; so at t1 the database shows *at least* D. ``now()`` is D plus the monotonic time since t1:
-never ahead of the database, behind it by one round trip at the most. Between readings the host's monotonic clock
+never ahead of the database, behind it by one round trip at the most. A reading that agrees with what ``now()`` says changes nothing: a slow
+answer sets no time back, which would put what happens next before what has happened. Between readings the host's monotonic clock
 carries it, which no step of the host's wall clock touches. A reading that disagrees with the one before by more
 than ``STEP_TOLERANCE`` means that the database's clock was stepped or the host was suspended: the clock then keeps its
 old course and calls itself unsteady until three readings in a row agree with each other. Deadlines do not fire while it is unsteady.
@@ -71,11 +72,14 @@ class DatabaseClock:
 
     async def synchronise(self) -> None:
         """Take one reading and follow it, or, if it steps, wait for it to be confirmed."""
+        asked = self._monotonic()
         shown = await self._read()
-        reading = shown - timedelta(seconds=self._monotonic())
+        reading, at_the_latest = (shown - timedelta(seconds=at) for at in (self._monotonic(), asked))
         if self._epoch is None:
             self._epoch = reading
             return
+        if reading <= self._epoch <= at_the_latest:
+            reading = self._epoch
         step = reading - self._epoch
         if abs(step) <= STEP_TOLERANCE:
             self._epoch, self._step, self._agreeing = reading, None, 0

@@ -15,6 +15,7 @@ import typer
 from leadpact.cli.show import print_table
 from leadpact.cli.target import Api, AsJson, Data, Url, call_api
 from leadpact.domain.business_duration import say
+from leadpact.domain.wall_time import clock_time
 from leadpact.errors import LeadpactError
 from leadpact.events.sla import Whose
 from leadpact_sla_timer.sla_clock import ClockState
@@ -289,7 +290,8 @@ def _both(at: str, clock: Clock) -> str:
 
 
 def _local(at: str, zone: str) -> str:
-    return f"{datetime.fromisoformat(at).astimezone(ZoneInfo(zone)):%a %d %b %Y %H:%M} {zone}"
+    local = datetime.fromisoformat(at).astimezone(ZoneInfo(zone))
+    return f"{local:%a %d %b %Y} {clock_time(local.replace(microsecond=0))} {zone}"
 
 
 def _length(seconds: float) -> str:

@@ -83,7 +83,8 @@ class EventScanSource(PactSection):
     calendar: Name | None = None
     """Whose working hours count for `upload_within`."""
     release: PaceText | None = None
-    """Clocks of a file's leads start one by one at this pace, within the pool's hours; left out, all at once."""
+    """Clocks of a file's leads start one by one at this pace, within the pool's hours; left out, all at once. Pools with other hours have
+    turns of their own, each at this pace."""
 
     @model_validator(mode="after")
     def _a_promise_in_business_time_needs_a_calendar(self) -> Self:
@@ -105,7 +106,8 @@ class SyndicationSource(PactSection):
     cost_per_lead: MoneyText | None = None
     """What an accepted lead costs, for the reports."""
     release: PaceText | None = None
-    """Clocks of a file's leads start one by one at this pace, within the pool's hours; left out, all at once."""
+    """Clocks of a file's leads start one by one at this pace, within the pool's hours; left out, all at once. Pools with other hours have
+    turns of their own, each at this pace."""
 
 
 Source = Annotated[FormSource | EventScanSource | SyndicationSource, Field(discriminator="kind")]

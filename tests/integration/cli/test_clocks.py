@@ -33,8 +33,8 @@ Hear = Callable[..., None]
 
 @pytest.fixture
 def now() -> datetime:
-    """The commands live in real time, and so do their clocks."""
-    return datetime.now(UTC).replace(microsecond=0)
+    """The commands live in real time, and so do their clocks; on the minute, at which times are told without seconds."""
+    return datetime.now(UTC).replace(second=0, microsecond=0)
 
 
 @pytest.fixture

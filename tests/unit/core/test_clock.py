@@ -49,6 +49,18 @@ async def test_a_slow_answer_makes_it_late_and_never_early() -> None:
     assert host.clock.now() == host.database - timedelta(seconds=1)
 
 
+async def test_a_slow_answer_sets_no_time_back() -> None:
+    host = Host()
+    await host.clock.synchronise()
+    host.answer_takes = timedelta(seconds=1)
+    await host.clock.synchronise()
+    assert host.clock.now() == host.database
+    host.answer_takes = timedelta(0)
+    host.database -= timedelta(milliseconds=5)
+    await host.clock.synchronise()
+    assert host.clock.now() == host.database, "never ahead of the database"
+
+
 @pytest.mark.parametrize("jump", [timedelta(hours=1), timedelta(hours=-1)])
 async def test_a_step_is_not_followed_until_readings_confirm_it(jump: timedelta) -> None:
     host = Host()
