@@ -123,6 +123,7 @@ async def make_parts(
     core = UnitOfWork(foundation.engine, source="core", wake=wake)
     real_time = await database_clock(core)
     loops = [
+        *([_keep_up(foundation.embedded)] if foundation.embedded else []),
         Loop("clock", lambda stop: follow_database(real_time, stop)),
         rounds("housekeeping", lambda: prune_once(core, settings), every_seconds=60),
         rounds(
@@ -141,6 +142,18 @@ async def make_parts(
         watched["relay"] = relay.check
     parts = Parts(settings, foundation.engine, clock or real_time, wake, carrier, PactBook(), metrics)
     return SharedParts(parts, loops, real_time, watched)
+
+
+def _keep_up(embedded: EmbeddedPostgres) -> Loop:
+    """Start our own server again if it dies, as a supervisor would another. If it cannot be, this process ends."""
+
+    async def look() -> None:
+        if not embedded.running:
+            log.error("storage.server_died")
+            await asyncio.to_thread(embedded.start_again)
+            log.info("storage.server_started_again", pid=embedded.pid)
+
+    return rounds("embedded PostgreSQL", look, every_seconds=0.5)
 
 
 def create_app(

@@ -38,7 +38,7 @@ import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,8 +109,16 @@ class _Account:
 class EmbeddedPostgres:
     """A running server that belongs to this process. Use it as a context manager, or call ``stop``."""
 
-    def __init__(self, process: subprocess.Popen[bytes], socket_dir: Path, resources: ExitStack) -> None:
-        self._process = process
+    def __init__(
+        self,
+        launch: Callable[[], subprocess.Popen[bytes]],
+        cluster: Path,
+        socket_dir: Path,
+        resources: ExitStack,
+    ) -> None:
+        self._launch = launch
+        self._process = launch()
+        self._cluster = cluster
         self._socket_dir = socket_dir
         self._resources = resources
 
@@ -135,15 +143,12 @@ class EmbeddedPostgres:
             _require_our_version(cluster)
             _stop_leftovers(cluster)
             socket_dir = _socket_dir(cluster, account, resources)
-            process = _launch(
-                binaries,
-                cluster,
-                {**SETTINGS, **(settings or {}), "unix_socket_directories": str(socket_dir)},
-                account,
-            )
-            resources.callback(_shut_down, process)
-            _await_ready(process, cluster)
-            return cls(process, socket_dir, resources.pop_all())
+            asked = {**SETTINGS, **(settings or {}), "unix_socket_directories": str(socket_dir)}
+            server = cls(lambda: _launch(binaries, cluster, asked, account), cluster, socket_dir, ExitStack())
+            resources.callback(lambda: _shut_down(server._process))
+            _await_ready(server._process, cluster)
+            server._resources = resources.pop_all()
+            return server
 
     @property
     def url(self) -> str:
@@ -160,8 +165,17 @@ class EmbeddedPostgres:
 
     @property
     def running(self) -> bool:
-        """Is the postmaster alive? Once false it stays false: the owner should end, and be restarted."""
+        """Is the postmaster alive? If not, the owner should ``start_again``."""
         return self._process.poll() is None
+
+    def start_again(self) -> None:
+        """Put a new server at the address of one that has died; it recovers what was committed. Blocks until it accepts connections.
+
+        Raises ``ServerStartError``.
+        """
+        _stop_leftovers(self._cluster)
+        self._process = self._launch()
+        _await_ready(self._process, self._cluster)
 
     def stop(self) -> None:
         """Disconnect clients, write a checkpoint, end the server and free the folder. Harmless when already stopped."""

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,9 +17,11 @@ import httpx
 import pytest
 
 from leadpact.cli import exit_codes
+from tests.support.routing import PACT
 
 LEADPACT = (sys.executable, "-m", "leadpact.cli.main")
 END_SECONDS = 30
+KIM = {"email": "kim@acme.example"}
 
 
 @pytest.fixture
@@ -86,6 +89,29 @@ def test_it_answers_and_ends_cleanly_when_asked(folder: Path, by: signal.Signals
         assert run("healthcheck", "--ready", "--url", running.url).returncode == exit_codes.OK
         assert running.end(by) == exit_codes.OK
     assert not (folder / "postgres" / "postmaster.pid").exists()
+
+
+def test_when_its_postgresql_dies_another_takes_its_place(folder: Path) -> None:
+    with up(folder) as running:
+        asking = {"Authorization": f"Bearer {running.token}"}
+        assert httpx.post(f"{running.url}/v1/pact", content=PACT, headers=asking).is_success
+        killed = _postmaster(folder)
+        os.kill(killed, signal.SIGKILL)
+        posted = {httpx.post(f"{running.url}/v1/forms/website-demo", json=KIM).status_code}
+        for _ in range(200):
+            if httpx.get(f"{running.url}/readyz").status_code == 200 and _postmaster(folder) != killed:
+                break
+            posted.add(httpx.post(f"{running.url}/v1/forms/website-demo", json=KIM).status_code)
+            time.sleep(0.1)
+        assert posted <= {202, 503}
+        assert httpx.post(f"{running.url}/v1/forms/website-demo", json=KIM).status_code == 202
+        assert running.end(signal.SIGTERM) == exit_codes.OK
+    assert not (folder / "postgres" / "postmaster.pid").exists()
+
+
+def _postmaster(folder: Path) -> int:
+    pid_file = folder / "postgres" / "postmaster.pid"
+    return int(pid_file.read_text().split()[0]) if pid_file.exists() else 0
 
 
 def test_the_first_token_is_shown_at_the_first_start_only(folder: Path) -> None:

@@ -192,6 +192,10 @@ def test_the_owner_sees_that_its_server_has_died(data_dir: Path) -> None:
         os.kill(server.pid, signal.SIGKILL)
         os.waitid(os.P_PID, server.pid, os.WEXITED | os.WNOWAIT)
         assert not server.running
+        server.start_again()
+        assert server.running
+    with pytest.raises(ProcessLookupError):
+        os.kill(server.pid, 0)
 
 
 def test_an_interrupted_first_start_leaves_nothing_that_matters(fresh_dir: Path) -> None:
