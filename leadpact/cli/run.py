@@ -74,10 +74,13 @@ def migrate(data: Data = None) -> None:
 
 
 def healthcheck(
-    url: Annotated[str, typer.Option(help="Address of the service.")] = "http://127.0.0.1:8080",
+    url: Annotated[
+        str | None, typer.Option(help="Address of the service; left out, here at LEADPACT_PORT or 8080.")
+    ] = None,
     ready: Annotated[bool, typer.Option("--ready", help="Ask whether it is ready, not only alive.")] = False,
 ) -> None:
     """Exit with 0 if the service answers that it is alive (or ready): for containers without curl."""
+    url = url or f"http://127.0.0.1:{load_settings(Settings).port}"
     if not url.startswith(("http://", "https://")):
         raise Refused("The address must start with http:// or https://")
     probe = f"{url.rstrip('/')}/{'readyz' if ready else 'livez'}"

@@ -19,6 +19,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from leadpact.bus.kafka_cluster import KafkaCluster
 from leadpact.events import LeadAssigned, LeadCaptured, LeadMatched, LeadQualified, SlaStarted
@@ -65,6 +66,7 @@ async def test_a_thousand_leads_are_each_taken_in_assigned_and_announced_once(
     over = asyncio.Event()
 
     async with AsyncExitStack() as stack:
+        lines = stack.enter_context(capture_logs())
         # While nobody routes, leads are accepted all the same.
         ingest = await stack.enter_async_context(serving("ingest", settings))
         receipts = await post_all(ingest, forms[:half])
@@ -91,6 +93,9 @@ async def test_a_thousand_leads_are_each_taken_in_assigned_and_announced_once(
     balance = await take_balance(database.engine)
     assert (balance.accepted, balance.applied, balance.in_flight) == (len(crowd.asks), len(crowd.asks), 0)
     await expect_one_of_everything(database, crowd)
+    written = "\n".join(map(str, lines)).lower()
+    assert lines
+    assert not [ask.email for ask in crowd.asks if ask.email in written or ask.message in written]
 
 
 async def expect_one_of_everything(database: Database, crowd: Crowd) -> None:

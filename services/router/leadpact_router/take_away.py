@@ -44,7 +44,7 @@ def escalate(tx: Transaction, ready: Ready, to: str | None, reason: str, terms: 
     """A named human must decide. Whoever has the lead keeps it until then."""
     lead = ready.lead
     lead.escalated_at, lead.escalated_to = terms.now, to
-    log.warning("router.lead_escalated", lead_id=str(lead.id), to=to, reason=reason)
+    log.warning("router.lead_escalated", lead_id=str(lead.id), reason=reason)
     tx.emit(
         LeadEscalated(
             occurred_at=terms.now,

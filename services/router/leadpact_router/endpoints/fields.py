@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import Query
@@ -12,11 +12,10 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 from leadpact.errors import Fault
 from leadpact.runtime.problems import Problem
 from leadpact.runtime.storable import NO_NUL
+from leadpact_router.work.recorded import CLOCK_SKEW
 
 _EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2199, 12, 31, tzinfo=UTC)
 _BARE_NUMBER = re.compile(r"\s*[-+]?\d+(\.\d*)?\s*")
-CLOCK_SKEW = timedelta(minutes=5)
-"""How far ahead of ours another system's clock may be."""
 
 Line = Annotated[str, Field(min_length=1, max_length=200, pattern=NO_NUL)]
 Note = Annotated[str, Field(max_length=2_000, pattern=NO_NUL)]

@@ -57,7 +57,7 @@ async def close(
         now=now,
         reason=reason,
     )
-    log.info("router.lead_closed", lead_id=str(lead.id), reason=reason, rep_id=rep_id)
+    log.info("router.lead_closed", lead_id=str(lead.id), rep_id=rep_id)
     tx.emit(
         LeadClosed(
             occurred_at=at,

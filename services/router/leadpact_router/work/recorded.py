@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import Row, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from leadpact.errors import Conflict, NotFound
+from leadpact.errors import Conflict, Fault, NotFound, Refused
 from leadpact.ids import new_id
 from leadpact.storage.bulk import insert_rows
 from leadpact.storage.unit_of_work import Transaction
@@ -20,14 +20,24 @@ from leadpact_router.tables import work_report
 
 Verb = Literal["accept", "attempt", "contact", "meeting", "pause", "resume", "reject"]
 
+CLOCK_SKEW = timedelta(minutes=5)
+"""How far another system's clock may be from ours."""
+
 _LEAD_OF = text("SELECT lead_id FROM assignment WHERE id = :id")
 _LOCK = text(
     """
     SELECT a.id, a.lead_id, a.rep_id, a.pool, a.accepted_at, a.contacted_at, a.ended_at, a.ended_as,
-           a.rejection, a.paused_state, a.paused_since, a.paused_until, r.email
+           a.assigned_at, a.rejection, a.paused_state, a.paused_since, a.paused_until, r.email
     FROM assignment a JOIN rep r ON r.id = a.rep_id WHERE a.id = :id FOR UPDATE OF a
     """
 ).columns(rejection=JSONB)
+# An assignment of before the person asked again is measured by all that is known of them.
+_FIRST_HEARD = text(
+    """
+    SELECT min(least(occurred_at, received_at)) FROM touch
+    WHERE lead_id = :lead_id AND (received_at >= :asked_at OR :assigned_at < :asked_at)
+    """
+)
 _LIGHTEN = text("UPDATE rep_load SET open = open - 1 WHERE rep_id = :rep_id")
 
 
@@ -47,18 +57,41 @@ class Recorded:
     recorded_as: Verb
 
 
-async def lock_reported(tx: Transaction, assignment_id: UUID) -> tuple[Lead, Row[Any]]:
-    """The lead first, then its assignment: the order in which everybody locks. Raises ``NotFound``."""
+async def lock_reported(
+    tx: Transaction, assignment_id: UUID, occurred_at: datetime, now: datetime
+) -> tuple[Lead, Row[Any]]:
+    """The lead first, then its assignment: the order in which everybody locks.
+
+    Raises ``NotFound``, or ``Refused`` if what is reported, ``occurred_at``, is older than the request that the assignment is about: it would
+    keep every promise before it was made. Between the request and the assignment is right: a colleague may have called.
+    """
     lead_id = (await tx.execute(_LEAD_OF, {"id": assignment_id})).scalar()
     if lead_id is None:
         raise NotFound(f"There is no assignment {assignment_id}")
     lead = (await lock_leads(tx, [lead_id]))[lead_id]
-    return lead, await lock_assignment(tx, assignment_id)
+    found = await lock_assignment(tx, assignment_id)
+    if occurred_at < now:
+        await _refuse_if_older_than_the_request(tx, lead, found, occurred_at, now)
+    return lead, found
 
 
 async def lock_assignment(tx: Transaction, assignment_id: UUID) -> Row[Any]:
     """One assignment, whose lead is locked already."""
     return (await tx.execute(_LOCK, {"id": assignment_id})).one()
+
+
+async def _refuse_if_older_than_the_request(
+    tx: Transaction, lead: Lead, found: Row[Any], at: datetime, now: datetime
+) -> None:
+    about_request = {"lead_id": lead.id, "asked_at": lead.received_at, "assigned_at": found.assigned_at}
+    first_heard: datetime | None = (await tx.execute(_FIRST_HEARD, about_request)).scalar()
+    if first_heard is None or at >= first_heard - CLOCK_SKEW:
+        return
+    if first_heard > now:  # the clock was set back since: it cannot tell what was first
+        return
+    what = f"lies before the request, of {first_heard.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    fault = Fault("#/occurred_at", what, "send when it happened, with the offset from UTC")
+    raise Refused("That cannot have happened for this request.", faults=[fault])
 
 
 def refuse_if_ended_by(lead: Lead, found: Row[Any], at: datetime) -> None:

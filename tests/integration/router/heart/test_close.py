@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
+from structlog.testing import capture_logs
 
 from leadpact.errors import Conflict, NotFound
 from leadpact.events import LeadAccepted, LeadAssigned, LeadClosed, LeadContacted, LeadHeld, LeadMatched
@@ -144,6 +146,15 @@ async def test_who_asks_again_and_does_not_qualify_is_announced_as_opened_anew(
     await router.hear(downloaded(JO, at=asked_at), downloaded(JO, at=asked_at))
     assert await router.rows("SELECT stage, owner FROM lead") == [("new", None)]
     assert [one.reopened for one in await router.said(LeadMatched)] == [False, False, True, False]
+
+
+async def test_what_is_written_about_a_person_is_in_no_log_line(router: Router) -> None:
+    first = await _assigned(router)
+    with capture_logs() as lines:
+        await router.hear(await router.breach(JO, at_most=None, escalate_to="boss@acme.example"))
+        await _close(router, first.lead_id, "Jo Berg, +49 170 1234567, hung up")
+    assert {line["event"] for line in lines} >= {"router.lead_escalated", "router.lead_closed"}
+    assert not [line for line in lines if re.search("Berg|1234567|boss@", str(line))]
 
 
 async def test_an_unknown_lead_is_not_found(router: Router) -> None:

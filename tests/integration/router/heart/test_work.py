@@ -54,6 +54,33 @@ async def test_of_two_reports_the_earlier_contact_stands(router: Router) -> None
     assert await router.value("SELECT open FROM rep_load WHERE rep_id = 'ana'") == 0
 
 
+async def test_nobody_can_have_reached_the_person_before_they_asked(router: Router) -> None:
+    first = await _assigned(router)
+    with pytest.raises(Refused, match="for this request") as refused:
+        await _contact(router, first, occurred_at=TUESDAY_MORNING - timedelta(hours=1))
+    (fault,) = refused.value.faults
+    assert (fault.where, fault.what) == (
+        "#/occurred_at",
+        "lies before the request, of 2026-03-03 09:00 UTC",
+    )
+    assert await router.value("SELECT contacted_at FROM assignment") is None
+    await _contact(router, first, occurred_at=TUESDAY_MORNING - timedelta(minutes=2))
+    assert len(await router.said(LeadContacted)) == 1
+
+
+async def test_a_contact_belongs_to_the_request_of_its_assignment(router: Router) -> None:
+    """Who asked again is asked for anew: a call of the round before answers nothing of this one, and stays that round's."""
+    first = await _assigned(router)
+    called_at = router.clock.advance(timedelta(hours=1))
+    await _reject(router, first, reason="not_now")
+    asked_at = router.clock.advance(timedelta(days=30))
+    await router.hear(captured(JO, at=asked_at))
+    second = (await router.said(LeadAssigned))[-1]
+    with pytest.raises(Refused, match="for this request"):
+        await _contact(router, second, occurred_at=called_at)
+    assert (await _contact(router, first, occurred_at=called_at - timedelta(minutes=30))).changed is True
+
+
 async def test_what_lies_in_the_future_is_taken_as_now(router: Router) -> None:
     first = await _assigned(router)
     await _contact(router, first, occurred_at=router.clock.now() + timedelta(days=1))
