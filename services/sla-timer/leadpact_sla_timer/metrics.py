@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from sqlalchemy import text
 
 from leadpact.clock import Clock
@@ -44,6 +44,13 @@ class TimerMetrics:
             "leadpact_sla_timer_oldest_overdue_seconds",
             "How long the oldest running clock has been due without having fired; 0 if none is. "
             "More than a few seconds: no sweeper runs, or its clock is unsteady.",
+            registry=registry,
+        )
+
+        self.put_off = Counter(
+            "leadpact_sla_timer_put_off",
+            "Times that a clock came due and nothing could be decided, so that it was put off for some minutes: above 0, somebody must look. "
+            "The log says why (sla_timer.clock_put_off); the clock fires, with its true due time, once a version runs that can.",
             registry=registry,
         )
 
