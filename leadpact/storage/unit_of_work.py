@@ -86,7 +86,7 @@ class UnitOfWork:
                 tx = Transaction(connection)
                 yield tx
                 await announce(tx.connection, self._source, tx.announcements)
-        except (DBAPIError, PoolTimeout, OSError) as error:
+        except (DBAPIError, PoolTimeout) as error:
             if is_passing(error):
                 raise Transient(f"the database did not take it this time: {_short(error)}") from error
             raise
@@ -95,7 +95,7 @@ class UnitOfWork:
 
 def is_passing(error: BaseException) -> bool:
     """Whether the same transaction may succeed when it is tried again."""
-    if isinstance(error, PoolTimeout | OSError):
+    if isinstance(error, PoolTimeout):
         return True
     if not isinstance(error, DBAPIError):
         return False
