@@ -257,7 +257,8 @@ async def test_the_metrics_tell_lateness_counts_and_the_oldest_overdue(timer: Ti
     assert 'leadpact_sla_timers{state="running"} 2.0' in before
     assert "leadpact_sla_timer_oldest_overdue_seconds 7.0" in before
     assert 'leadpact_sla_timers{state="running"} 1.0' in after
-    assert 'leadpact_sla_timers{state="breached"} 1.0' in after
+    assert 'leadpact_sla_timers{state="breached"}' not in after, "they are kept for ever, and counted once"
+    assert 'leadpact_sla_timer_lateness_seconds_count{state="breached"} 1.0' in after
     assert "leadpact_sla_timer_oldest_overdue_seconds 0.0" in after
     assert 'leadpact_sla_timer_lateness_seconds_sum{state="breached"} 7.0' in after
 
