@@ -8,7 +8,7 @@ A batch passes four steps inside the transaction that also moves the group's pos
 4. **set aside**: a wave that raises is undone (savepoint) and halved until the message that cannot be applied stands alone; that one
    goes to the dead letters, the others are applied.
 
-A passing fault (`Transient`) undoes the whole batch and it comes again. When most of what arrives is poison, the mistake is
+A passing fault (`Transient`) undoes the whole batch and it comes again; a wave that a statement's time limit ended is halved first. When most of what arrives is poison, the mistake is
 more likely ours than the senders': the consumer stands still (`TooMuchPoison`) with nothing more committed, instead of draining the
 topic into the dead letters. What counts is what is stored: a batch that was rolled back has judged nobody, and a restart forgets
 nothing. The process lives on, since the dead letters are settled through it, and the consumer goes on by itself: with a version
@@ -33,7 +33,7 @@ from leadpact.errors import LeadpactError, Poison, Transient
 from leadpact.events import EVENTS
 from leadpact.events.base import Event, Message, decode
 from leadpact.storage.inbox import record_new
-from leadpact.storage.unit_of_work import Transaction, is_passing
+from leadpact.storage.unit_of_work import Transaction, is_passing, took_too_long
 
 log = structlog.get_logger(__name__)
 
@@ -124,7 +124,9 @@ class Consumer:
         except Transient:
             raise
         except Exception as error:
-            if is_passing(error):
+            # What took too long in one piece may not in two. Alone, it is the database that is slow, and not the message that is bad.
+            is_too_much = took_too_long(error) and len(items) > 1
+            if is_passing(error) and not is_too_much:
                 raise
             if len(items) == 1:
                 return [self._culprit(items[0], error)]

@@ -10,11 +10,12 @@ from sqlalchemy import text
 
 from leadpact.bus.carrier import Delivery
 from leadpact.bus.consume import Consumer, Received, TooMuchPoison
-from leadpact.errors import Poison
+from leadpact.errors import Poison, Transient
 from leadpact.events import SlaCancelled
 from leadpact.events.base import Message
 from leadpact.ids import EventId, new_id
 from leadpact.storage.unit_of_work import Transaction, UnitOfWork
+from tests.conftest import Database
 from tests.support.carrying import fact
 from tests.support.fake_clock import TUESDAY_MORNING, FakeClock
 
@@ -66,6 +67,35 @@ async def test_letters_that_were_settled_or_have_lain_for_long_do_not_count(
     await _apply_in_turn(uow_for, restarts=19)
     with pytest.raises(TooMuchPoison, match="20 of the last"):
         await _apply_in_turn(uow_for, restarts=1)
+
+
+async def test_a_wave_that_takes_too_long_is_halved_until_it_does_not(uow_for: UowFor) -> None:
+    applied: list[Received] = []
+    async with uow_for("test").transaction() as tx:
+        await _sleeping(applied, seconds_each=0.02).apply(tx, _readable(24))
+        kept = (await tx.execute(text("SELECT count(*) FROM dead_letter"))).scalar_one()
+    assert (len(applied), kept) == (24, 0)
+
+
+async def test_a_message_that_takes_too_long_alone_waits_for_the_database(
+    uow_for: UowFor, database: Database
+) -> None:
+    with pytest.raises(Transient):
+        async with uow_for("test").transaction() as tx:
+            await _sleeping([], seconds_each=1).apply(tx, _readable(2))
+    async with database.engine.connect() as connection:
+        assert (await connection.execute(text("SELECT count(*) FROM dead_letter"))).scalar_one() == 0
+
+
+def _sleeping(applied: list[Received], *, seconds_each: float) -> Consumer:
+    """Takes so long for each message, and is given a quarter of a second."""
+
+    async def handle(tx: Transaction, received: Sequence[Received]) -> None:
+        await tx.execute(text("SET LOCAL statement_timeout = '250ms'"))
+        await tx.execute(text("SELECT pg_sleep(CAST(:s AS float8))"), {"s": seconds_each * len(received)})
+        applied.extend(received)
+
+    return Consumer("judge", {SlaCancelled: handle}, FakeClock())
 
 
 class _CommitFails(Exception):
