@@ -8,9 +8,11 @@ A batch passes four steps inside the transaction that also moves the group's pos
 4. **set aside**: a wave that raises is undone (savepoint) and halved until the message that cannot be applied stands alone; that one
    goes to the dead letters, the others are applied.
 
-A passing fault (`Transient`) undoes the whole batch and it comes again. When most of what arrives is poison, the mistake is
-more likely ours than the senders': the consumer stops (`TooMuchPoison`) with nothing committed, instead of draining the topic
-into the dead letters.
+A passing fault (`Transient`) undoes the whole batch and it comes again; a wave that a statement's time limit ended is halved first. When most of what arrives is poison, the mistake is
+more likely ours than the senders': the consumer stands still (`TooMuchPoison`) with nothing more committed, instead of draining the
+topic into the dead letters. What counts is what is stored: a batch that was rolled back has judged nobody, and a restart forgets
+nothing. The process lives on, since the dead letters are settled through it, and the consumer goes on by itself: with a version
+that can apply what comes, or once somebody has settled enough of what was set aside.
 """
 
 from __future__ import annotations
@@ -18,7 +20,6 @@ from __future__ import annotations
 import asyncio
 import random
 import traceback
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,18 +27,18 @@ from typing import Any
 import structlog
 
 from leadpact.bus.carrier import Delivery, Reader
-from leadpact.bus.dead_letters import SetAside, set_aside
+from leadpact.bus.dead_letters import SetAside, set_aside, set_aside_lately
 from leadpact.clock import Clock, wait_for
 from leadpact.errors import LeadpactError, Poison, Transient
 from leadpact.events import EVENTS
 from leadpact.events.base import Event, Message, decode
 from leadpact.storage.inbox import record_new
-from leadpact.storage.unit_of_work import Transaction, is_passing
+from leadpact.storage.unit_of_work import Transaction, is_passing, took_too_long
 
 log = structlog.get_logger(__name__)
 
 
-class TooMuchPoison(LeadpactError):
+class TooMuchPoison(Transient):
     """Most of the latest messages could not be applied: somebody should look before more is set aside."""
 
 
@@ -78,22 +79,19 @@ class Consumer:
         self._handlers = handlers
         self._known = {event.TYPE: event for event in EVENTS if event in handlers}
         self._clock = clock
+        self._poison_window = poison_window
         self._poison_minimum = poison_minimum
-        self._lately: deque[bool] = deque(maxlen=poison_window)  # True for each message that was set aside
 
     async def apply(self, tx: Transaction, deliveries: Sequence[Delivery]) -> None:
         """Apply one batch in ``tx``."""
         rejected: list[SetAside] = []
         fresh = await self._unseen(tx, deliveries, rejected)
         items = [item for delivery in fresh if (item := self._decoded(delivery, rejected))]
-        applied = 0
         for wave in waves(items, self._handlers):
-            culprits = await self._apply_halving(tx, wave)
-            applied += len(wave) - len(culprits)
-            rejected.extend(culprits)
+            rejected.extend(await self._apply_halving(tx, wave))
         if rejected:
             await set_aside(tx, self.name, rejected, self._clock.now())
-        self._judge(applied, rejected)
+            await self._stop_if_most_is_poison(tx, rejected[-1].reason)
 
     async def _unseen(
         self, tx: Transaction, deliveries: Sequence[Delivery], rejected: list[SetAside]
@@ -126,7 +124,9 @@ class Consumer:
         except Transient:
             raise
         except Exception as error:
-            if is_passing(error):
+            # What took too long in one piece may not in two. Alone, it is the database that is slow, and not the message that is bad.
+            is_too_much = took_too_long(error) and len(items) > 1
+            if is_passing(error) and not is_too_much:
                 raise
             if len(items) == 1:
                 return [self._culprit(items[0], error)]
@@ -148,14 +148,13 @@ class Consumer:
         )
         return SetAside(item.delivery, reason, "".join(traceback.format_exception(error)))
 
-    def _judge(self, applied: int, rejected: Sequence[SetAside]) -> None:
-        lately = deque([*self._lately, *[False] * applied, *[True] * len(rejected)], self._lately.maxlen)
-        if rejected and len(lately) >= self._poison_minimum and sum(lately) * 2 > len(lately):
+    async def _stop_if_most_is_poison(self, tx: Transaction, latest_reason: str) -> None:
+        poison, of = await set_aside_lately(tx, self.name, self._poison_window)
+        if of >= self._poison_minimum and poison * 2 > of:
             raise TooMuchPoison(
-                f"{sum(lately)} of the last {len(lately)} messages of consumer {self.name} could not be applied; "
-                f"the latest: {rejected[-1].reason}. Nothing of this batch was committed."
+                f"{poison} of the last {of} messages of consumer {self.name} could not be applied; "
+                f"the latest: {latest_reason}. Nothing of this batch was committed: settle the dead letters once you have looked."
             )
-        self._lately = lately
 
 
 def waves(items: Sequence[_Item], handlers: Mapping[type[Event], Handler]) -> list[list[_Item]]:
@@ -194,7 +193,8 @@ async def run_consumer(reader: Reader, consumer: Consumer, stop: asyncio.Event) 
                 failures = 0
             except Transient as error:
                 failures += 1
-                log.warning("consumer.waits", consumer=consumer.name, failures=failures, reason=str(error))
+                say = log.error if isinstance(error, TooMuchPoison) else log.warning
+                say("consumer.waits", consumer=consumer.name, failures=failures, reason=str(error))
                 await wait_for(stop, backoff_seconds(failures))
                 continue
             if not more:

@@ -10,6 +10,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import text
+
 from leadpact.bus.carrier import Delivery
 from leadpact.events.base import Message
 from leadpact.events.dead_letter import MessageDeadLettered
@@ -17,6 +19,27 @@ from leadpact.ids import new_id
 from leadpact.storage.bulk import insert_rows
 from leadpact.storage.tables import dead_letter
 from leadpact.storage.unit_of_work import Transaction
+
+# The latest messages are those with the latest ids in the inbox; a record that was no event has none, and counts by its letter's. A letter
+# that was settled has been looked at. One of more than a week ago is left out: its neighbours will be forgotten before it.
+_LATELY = text(
+    """
+    SELECT count(*) FILTER (WHERE is_poison) AS poison, count(*) AS messages
+    FROM (
+        (SELECT i.event_id AS id, EXISTS (
+            SELECT FROM dead_letter d
+            WHERE d.event_id = i.event_id AND d.consumer = i.consumer AND d.settled_at IS NULL
+              AND d.set_aside_at > statement_timestamp() - interval '7 days') AS is_poison
+         FROM inbox i WHERE i.consumer = :consumer ORDER BY i.event_id DESC LIMIT :window)
+        UNION ALL
+        (SELECT id, true FROM dead_letter
+         WHERE consumer = :consumer AND settled_at IS NULL AND event_id IS NULL
+           AND set_aside_at > statement_timestamp() - interval '7 days'
+         ORDER BY id DESC LIMIT :window)
+        ORDER BY id DESC LIMIT :window
+    ) lately
+    """
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +71,12 @@ async def set_aside(tx: Transaction, consumer: str, items: Sequence[SetAside], n
             ),
             caused_by=message.id if message else None,
         )
+
+
+async def set_aside_lately(tx: Transaction, consumer: str, window: int) -> tuple[int, int]:
+    """How many of the latest messages stand in the dead letters, and of how many that is: ``window``, or all that there have been."""
+    row = (await tx.execute(_LATELY, {"consumer": consumer, "window": window})).one()
+    return row.poison, row.messages
 
 
 def _row(consumer: str, item: SetAside) -> dict[str, Any]:

@@ -107,7 +107,7 @@ class Away(Fact):
 class LeadAssigned(LeadEvent):
     """The lead has an owner. ``explanation`` holds each rule tried and each candidate passed over.
 
-    ``rep_away`` are the absences that lie ahead of the owner at that time. ``stage`` is `accepted` or `contacted` if the lead
+    ``rep_away`` are the absences that lie ahead of the owner at that time, ``rep_away_revision`` how often they had been changed. ``stage`` is `accepted` or `contacted` if the lead
     returns to somebody who did that before it was taken from them.
     """
 
@@ -119,6 +119,7 @@ class LeadAssigned(LeadEvent):
     rep_timezone: str
     rep_calendar: str | None = None
     rep_away: tuple[Away, ...] = ()
+    rep_away_revision: int = 0
     pool: str | None = None
     pool_calendar: str | None = None
     rule: str

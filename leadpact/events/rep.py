@@ -22,11 +22,15 @@ class RepEvent(Event):
 
 
 class RepAbsencesChanged(RepEvent):
-    """The absences that lie ahead of the rep are now these, and no others."""
+    """The absences that lie ahead of the rep are now these, and no others.
+
+    ``revision`` counts the changes: of two announcements the one with the greater is the later, whatever their times say.
+    """
 
     TYPE: ClassVar[str] = "leadpact.rep.absences_changed.v1"
 
     away: tuple[Away, ...] = ()
+    revision: int = 0
 
 
 class RepTakenOffline(RepEvent):

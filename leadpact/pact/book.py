@@ -2,6 +2,9 @@
 
 A version is immutable. Consumers ask for the current one in each of their transactions: a new version is in force from the next batch
 on, without a restart. Reading it costs one index look-up; the text is parsed once per version and process.
+
+It is parsed by today's rules. A version that was applied under older ones (a holiday's name has changed since, a check was added) may not
+be readable any more: whatever needs an old one is refused, alone; what needs the one in force waits until a corrected one is applied.
 """
 
 from __future__ import annotations
@@ -10,9 +13,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import text
 
-from leadpact.errors import NotFound, Transient
+from leadpact.errors import Conflict, NotFound, Transient
 from leadpact.pact.model import Pact
-from leadpact.pact.read import parse_pact
+from leadpact.pact.read import PactErrors, parse_pact
 from leadpact.storage.unit_of_work import Transaction
 
 # What this very transaction has stored may still be rolled back, and its number then go to another text: it is not remembered.
@@ -36,6 +39,14 @@ class NoPactYet(Transient):
     """Nothing has been applied: events wait until a pact is."""
 
 
+class UnreadablePact(Conflict):
+    """This version of Leadpact cannot read that version of the pact."""
+
+
+class UnreadablePactInForce(Transient):
+    """Nothing can be decided by the version in force: events wait until one is applied that can be read."""
+
+
 class PactBook:
     """Applied pacts, parsed once."""
 
@@ -43,20 +54,25 @@ class PactBook:
         self._parsed: dict[int, AppliedPact] = {}
 
     async def current(self, tx: Transaction) -> AppliedPact:
-        """The version in force. Raises ``NoPactYet`` if none was ever applied."""
+        """The version in force. Raises ``NoPactYet`` if none was ever applied, ``UnreadablePactInForce`` if it cannot be read."""
         version = (await tx.execute(text("SELECT max(version) FROM pact_version"))).scalar()
         if version is None:
             raise NoPactYet("no pact has been applied yet: run `leadpact pact apply FILE`")
-        return await self.at(tx, version)
+        try:
+            return await self.at(tx, version)
+        except UnreadablePact as error:
+            raise UnreadablePactInForce(
+                f"{error} Apply a corrected pact: `leadpact pact apply FILE`"
+            ) from error
 
     async def at(self, tx: Transaction, version: int) -> AppliedPact:
-        """One particular version. Raises ``NotFound``."""
+        """One particular version. Raises ``NotFound`` or ``UnreadablePact``."""
         if version in self._parsed:
             return self._parsed[version]
         row = (await tx.execute(_STORED, {"version": version})).first()
         if row is None:
             raise NotFound(f"There is no pact version {version}")
-        applied = AppliedPact(version, parse_pact(row.text, name=f"pact version {version}"))
+        applied = AppliedPact(version, _parsed(version, row.text))
         if not row.is_our_own:
             self._parsed[version] = applied
         return applied
@@ -84,3 +100,12 @@ class PactBook:
             {"version": applied.version, "fingerprint": pact.fingerprint, "text": source, "by": applied_by},
         )
         return applied, True
+
+
+def _parsed(version: int, text: str) -> Pact:
+    try:
+        return parse_pact(text, name=f"pact version {version}")
+    except PactErrors as error:
+        raise UnreadablePact(
+            f"This version of Leadpact cannot read what was applied once: {error}."
+        ) from error

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import event
-from sqlalchemy.engine import URL, ExceptionContext, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidatePoolError
+from sqlalchemy.engine import URL, Dialect, ExceptionContext, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidatePoolError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -45,6 +47,8 @@ def create_engine(url: str, *, application: str, pool_size: int = 8) -> AsyncEng
         },
     )
     event.listen(engine.sync_engine, "handle_error", _drop_detail)
+    event.listen(engine.sync_engine, "handle_error", _name_as_the_databases, retval=True)
+    event.listen(engine.sync_engine, "do_connect", _connect)
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
     return engine
 
@@ -82,6 +86,27 @@ def _drop_detail(context: ExceptionContext) -> None:
         cause.detail = None  # type: ignore[union-attr]  # asyncpg's error has it
 
 
+def _connect(dialect: Dialect, _: object, arguments: list[Any], named: dict[str, Any]) -> Any:
+    try:
+        return dialect.connect(*arguments, **named)
+    except OSError as error:
+        raise _unreachable(error) from error
+
+
+def _name_as_the_databases(context: ExceptionContext) -> OperationalError | None:
+    error = context.original_exception
+    return _unreachable(error) if isinstance(error, OSError) else None
+
+
+def _unreachable(error: OSError) -> OperationalError:
+    """The database is not to be reached, or did not answer in time.
+
+    The driver lets the system's errors through as they are. Named here, where they can only be the database's, none that comes from
+    whatever else is done while a transaction is open, such as writing a file, is taken for one.
+    """
+    return OperationalError(None, None, error)
+
+
 async def require_reachable(engine: AsyncEngine) -> None:
     """Return once the server has let us in.
 
@@ -92,8 +117,8 @@ async def require_reachable(engine: AsyncEngine) -> None:
             pass
     except TypeError as error:  # how the driver's `connect` answers a word behind the ? that it does not know
         raise Refused(f"The database {_shown(engine)} cannot be used: {error}") from error
-    except (DBAPIError, OSError) as error:
-        reason = str(getattr(error, "orig", None) or error).partition("\n")[0]
+    except DBAPIError as error:
+        reason = str(error.orig or error).partition("\n")[0]
         raise Transient(f"The database {_shown(engine)} cannot be used: {reason}") from error
 
 

@@ -35,6 +35,7 @@ from leadpact.storage.wake import Wake
 # 25P03 and 25P04 are sessions that the server's own time-outs ended.
 _PASSING_CLASSES = ("08", "40", "53", "57")
 _PASSING_CODES = ("55P03", "25P03", "25P04")
+_QUERY_CANCELED = "57014"
 
 
 class Transaction:
@@ -86,7 +87,7 @@ class UnitOfWork:
                 tx = Transaction(connection)
                 yield tx
                 await announce(tx.connection, self._source, tx.announcements)
-        except (DBAPIError, PoolTimeout, OSError) as error:
+        except (DBAPIError, PoolTimeout) as error:
             if is_passing(error):
                 raise Transient(f"the database did not take it this time: {_short(error)}") from error
             raise
@@ -95,14 +96,22 @@ class UnitOfWork:
 
 def is_passing(error: BaseException) -> bool:
     """Whether the same transaction may succeed when it is tried again."""
-    if isinstance(error, PoolTimeout | OSError):
+    if isinstance(error, PoolTimeout):
         return True
     if not isinstance(error, DBAPIError):
         return False
-    code = str(getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None) or "")
-    if code:
+    if code := _code(error):
         return code[:2] in _PASSING_CLASSES or code in _PASSING_CODES
     return error.connection_invalidated or isinstance(error, InterfaceError | OperationalError)
+
+
+def took_too_long(error: BaseException) -> bool:
+    """Whether a statement was ended by its time limit: with less to do it may succeed, as it is perhaps never."""
+    return isinstance(error, DBAPIError) and _code(error) == _QUERY_CANCELED
+
+
+def _code(error: DBAPIError) -> str:
+    return str(getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None) or "")
 
 
 def _short(error: BaseException) -> str:

@@ -660,7 +660,7 @@ def _heard_pauses(seen: Evidence, assignment: str) -> list[tuple[datetime, datet
 
 
 def absences_are_those_announced_last(seen: Evidence) -> Iterator[str]:
-    """What the sla-timer knows of a rep's absences is what was said as of then, and of several that were said the latest."""
+    """What the sla-timer knows of a rep's absences is what was said of that revision then, and of several that were said the latest."""
     for row in seen.picture["sla_rep"]:
         as_of = parse(row["as_of"])
         known = {(parse(away["starts_at"]), parse(away["ends_at"])) for away in row["away"]}
@@ -670,7 +670,10 @@ def absences_are_those_announced_last(seen: Evidence) -> Iterator[str]:
                 for away in event.data["away" if event.type == "rep.absences_changed" else "rep_away"] or ()
             }
             for event in seen.log.of("rep.absences_changed", "lead.assigned", "lead.reassigned")
-            if event.data["rep_id"] == row["rep_id"] and parse(event.data["occurred_at"]) == as_of
+            if event.data["rep_id"] == row["rep_id"]
+            and parse(event.data["occurred_at"]) == as_of
+            and (event.data["revision" if event.type == "rep.absences_changed" else "rep_away_revision"] or 0)
+            == row["revision"]
         ]
         if known not in said:
             yield f"{row['rep_id']} is away {sorted(known)}; as of {as_of} they were said to be away {said}"

@@ -205,7 +205,8 @@ def _leaving_again_and_again() -> Iterator[None]:
 
 
 _WHATEVER_COMES = (
-    "(rep_id) DO UPDATE SET away = EXCLUDED.away, as_of = greatest(EXCLUDED.as_of, sla_rep.as_of)"
+    "(rep_id) DO UPDATE SET away = EXCLUDED.away, revision = greatest(EXCLUDED.revision, sla_rep.revision), "
+    "as_of = greatest(EXCLUDED.as_of, sla_rep.as_of)"
 )
 
 

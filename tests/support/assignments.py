@@ -149,10 +149,12 @@ def closed(of: LeadAssigned, at: datetime) -> LeadClosed:
     )
 
 
-def absences(rep_id: str, as_of: datetime, *away: tuple[datetime, datetime]) -> RepAbsencesChanged:
+def absences(
+    rep_id: str, as_of: datetime, *away: tuple[datetime, datetime], revision: int = 0
+) -> RepAbsencesChanged:
     """The absences that lie ahead of a rep are now these."""
     ahead = tuple(Away(starts_at=starts_at, ends_at=ends_at) for starts_at, ends_at in away)
-    return RepAbsencesChanged(occurred_at=as_of, rep_id=rep_id, away=ahead)
+    return RepAbsencesChanged(occurred_at=as_of, rep_id=rep_id, away=ahead, revision=revision)
 
 
 def held(at: datetime, before: LeadAssigned) -> LeadHeld:

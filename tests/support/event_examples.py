@@ -191,7 +191,7 @@ _ALL: tuple[Event, ...] = (
     LeadClosed(
         occurred_at=AT, lead_id=LEAD, assignment_id=ASSIGNMENT, rep_id="ana", recorded_at=AT, reason="won"
     ),
-    RepAbsencesChanged(occurred_at=AT, rep_id="ana", away=(_AWAY,)),
+    RepAbsencesChanged(occurred_at=AT, rep_id="ana", away=(_AWAY,), revision=3),
     RepTakenOffline(occurred_at=AT, rep_id="ana", lead_id=LEAD, because="demo-first-touch was breached"),
     RepReturned(occurred_at=AT, rep_id="ana"),
     SlaStarted.model_validate(

@@ -12,14 +12,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel
 from sqlalchemy import insert, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from leadpact.errors import NotFound
+from leadpact.errors import NotFound, Transient
 from leadpact.storage.unit_of_work import Transaction, UnitOfWork
 from leadpact_ingest.receive_file import PIECE_BYTES
 from leadpact_ingest.tables import upload, upload_piece
@@ -110,14 +110,23 @@ async def _earlier(tx: Transaction, source: str, sha256: str) -> UploadView:
 
 @asynccontextmanager
 async def stored_file(uow: UnitOfWork, upload_id: UUID) -> AsyncIterator[Path]:
-    """A copy of an upload's file on this host's disk, for as long as the block lasts."""
-    with tempfile.NamedTemporaryFile(prefix="leadpact-upload-") as copy:
+    """A copy of an upload's file on this host's disk, for as long as the block lasts. Raises ``Transient`` if the disk is full."""
+    # Without a buffer: what a full disk did not take would be tried again at the close.
+    with tempfile.NamedTemporaryFile(prefix="leadpact-upload-", buffering=0) as copy:
         async with uow.transaction() as tx:
             numbers = await tx.execute(_PIECES, {"id": upload_id})
             for number in numbers.scalars().all():
-                copy.write((await tx.execute(_PIECE, {"id": upload_id, "number": number})).scalar_one())
-        copy.flush()
+                _add(copy, (await tx.execute(_PIECE, {"id": upload_id, "number": number})).scalar_one())
         yield Path(copy.name)
+
+
+def _add(copy: IO[bytes], piece: bytes) -> None:
+    left = memoryview(piece)
+    try:
+        while left:
+            left = left[copy.write(left) :]
+    except OSError as error:
+        raise Transient(f"this host's disk did not take a copy of the upload: {error.strerror}") from error
 
 
 _PIECES = text("SELECT number FROM upload_piece WHERE upload_id = :id ORDER BY number")

@@ -208,6 +208,7 @@ def _assigned(ready: Ready, assignment_id: UUID, given: Given, terms: Terms) -> 
         "rep_calendar": rep.calendar,
         # All that lie ahead: the floor reads those that have not ended yet.
         "rep_away": tuple(Away(starts_at=one.starts_at, ends_at=one.ends_at) for one in rep.absences),
+        "rep_away_revision": rep.absences_revision,
         "pool": given.pool,
         # Whoever got it outside a pool's turns keeps, without hours of their own, those of the pool that
         # stood behind them.

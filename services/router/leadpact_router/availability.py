@@ -39,6 +39,7 @@ class Rep:
     open_limit: int | None = None
     daily_limit: int | None = None
     absences: tuple[Absence, ...] = ()
+    absences_revision: int = 0
     offline_since: datetime | None = None
 
 

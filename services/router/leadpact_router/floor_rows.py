@@ -22,9 +22,10 @@ from leadpact_router.tables import rep_load as load_table
 from leadpact_router.tables import turn as turn_table
 from leadpact_router.terms import Terms
 
+# The revision before the absences: those of a change in between come under the older revision, and once more under their own.
 _REPS = text(
     """
-    SELECT id, name, email, timezone, calendar, active, open_limit, daily_limit, offline_since
+    SELECT id, name, email, timezone, calendar, active, open_limit, daily_limit, offline_since, absences_revision
     FROM rep WHERE id = ANY(CAST(:refs AS text[])) OR email = ANY(CAST(:emails AS text[]))
     """
 )

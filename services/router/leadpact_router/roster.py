@@ -18,7 +18,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from publicsuffixlist import PublicSuffixList
-from sqlalchemy import text
+from sqlalchemy import Row, text
 
 from leadpact.domain.mail_domains import is_free_mail
 from leadpact.domain.time_zones import available_timezones
@@ -46,10 +46,19 @@ _TAKEN = text(
     """
 )
 
-# Assignments refer to the rep with a weaker lock than this and go on.
-_LOCK_REP = text("SELECT id FROM rep WHERE id = :id FOR NO KEY UPDATE")
-_LOCK_REP_OF_ABSENCE = text(
-    "SELECT r.id FROM rep r JOIN absence a ON a.rep_id = r.id WHERE a.id = :id FOR NO KEY UPDATE OF r"
+# Counted with the rep locked, so that of two changes at once the later has the greater revision: times tell it not, since each is read
+# before its turn. Assignments refer to the rep with a weaker lock than this and go on.
+_COUNT_CHANGE = text(
+    """
+    UPDATE rep SET absences_revision = absences_revision + 1 WHERE id = :id
+    RETURNING id, absences_revision AS revision
+    """
+)
+_COUNT_CHANGE_BY_ABSENCE = text(
+    """
+    UPDATE rep r SET absences_revision = r.absences_revision + 1 FROM absence a
+    WHERE a.id = :id AND r.id = a.rep_id RETURNING r.id, r.absences_revision AS revision
+    """
 )
 _AHEAD = text(
     """
@@ -148,29 +157,30 @@ async def add_absence(
     if not starts_at < ends_at <= starts_at + LONGEST_ABSENCE:
         fault = Fault("#/ends_at", "not after the start, or more than three years later", "check both dates")
         raise Refused("An absence ends after it starts and lasts at most three years", faults=[fault])
-    if (await tx.execute(_LOCK_REP, {"id": rep_id})).first() is None:
+    changed = (await tx.execute(_COUNT_CHANGE, {"id": rep_id})).first()
+    if changed is None:
         raise NotFound(f"There is no rep {rep_id}")
     absence_id = new_id()
     row = {"id": absence_id, "rep_id": rep_id, "starts_at": starts_at, "ends_at": ends_at, "note": note}
     await insert_rows(tx, absence_table, [row])
-    await _announce_absences(tx, rep_id, now)
+    await _announce_absences(tx, changed, now)
     return absence_id
 
 
 async def remove_absence(tx: Transaction, absence_id: UUID, *, now: datetime) -> None:
     """The rep is not away after all. The absences that still lie ahead are announced. Raises ``NotFound``."""
-    rep_id = (await tx.execute(_LOCK_REP_OF_ABSENCE, {"id": absence_id})).scalar()
+    changed = (await tx.execute(_COUNT_CHANGE_BY_ABSENCE, {"id": absence_id})).first()
     gone = await tx.execute(text("DELETE FROM absence WHERE id = :id"), {"id": absence_id})
-    if rep_id is None or gone.rowcount == 0:
+    if changed is None or gone.rowcount == 0:
         raise NotFound(f"There is no absence {absence_id}")
-    await _announce_absences(tx, rep_id, now)
+    await _announce_absences(tx, changed, now)
 
 
-async def _announce_absences(tx: Transaction, rep_id: str, now: datetime) -> None:
+async def _announce_absences(tx: Transaction, changed: Row[Any], now: datetime) -> None:
     """To be done with the rep locked: of two changes at once, the later announcement has both."""
-    rows = await tx.execute(_AHEAD, {"id": rep_id, "now": now})
+    rows = await tx.execute(_AHEAD, {"id": changed.id, "now": now})
     away = tuple(Away(starts_at=row.starts_at, ends_at=row.ends_at) for row in rows)
-    tx.emit(RepAbsencesChanged(occurred_at=now, rep_id=rep_id, away=away))
+    tx.emit(RepAbsencesChanged(occurred_at=now, rep_id=changed.id, away=away, revision=changed.revision))
 
 
 def registrable_domain(address: str) -> str | None:

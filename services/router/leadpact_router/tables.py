@@ -183,6 +183,9 @@ rep = Table(
     # Missed a promise and is given nothing until they return (`offline.py`); a list of reps never changes it.
     Column("offline_since", DateTime(timezone=True)),
     Column("offline_because", Text),
+    Column(
+        "absences_revision", BigInteger, nullable=False, server_default=text("0")
+    ),  # grows with each change
     Column("updated_at", DateTime(timezone=True), nullable=False),
     # Checked at the end of a statement, so that two reps of one list may swap their addresses.
     UniqueConstraint("email", deferrable=True, initially="IMMEDIATE"),

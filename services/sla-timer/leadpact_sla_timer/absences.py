@@ -2,6 +2,9 @@
 
 A rep's row is locked by whoever opens a clock for that rep and by whoever changes the absences: a clock that is being opened while
 they change either sees them or is seen.
+
+What is kept is the latest by the router's count of changes. Times only tell announcements of one revision apart: of an absence that has
+passed the later one says nothing any more.
 """
 
 from __future__ import annotations
@@ -19,19 +22,20 @@ from leadpact.storage.unit_of_work import Transaction
 from leadpact_sla_timer.tables import sla_rep
 
 _AWAY = TypeAdapter(tuple[Away, ...])
-_KEEP_THE_LATEST = (
-    "(rep_id) DO UPDATE SET "
-    "away = CASE WHEN EXCLUDED.as_of > sla_rep.as_of THEN EXCLUDED.away ELSE sla_rep.away END, "
-    "as_of = greatest(EXCLUDED.as_of, sla_rep.as_of)"
+_IS_LATER = "(EXCLUDED.revision, EXCLUDED.as_of) > (sla_rep.revision, sla_rep.as_of)"
+_KEEP_THE_LATEST = "(rep_id) DO UPDATE SET " + ", ".join(
+    f"{name} = CASE WHEN {_IS_LATER} THEN EXCLUDED.{name} ELSE sla_rep.{name} END"
+    for name in ("away", "revision", "as_of")
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Announced:
-    """The absences of a rep, as of when the router said so."""
+    """The absences of a rep after so many changes, as of when the router said so."""
 
     rep_id: str
     away: tuple[Away, ...]
+    revision: int
     as_of: datetime
 
 
@@ -45,11 +49,12 @@ async def learn(tx: Transaction, news: Iterable[Announced]) -> Mapping[str, tupl
 
 def _rows(news: Iterable[Announced]) -> Sequence[dict[str, Any]]:
     """One row for each rep, in the order of their ids, which is the order in which everybody locks them."""
-    latest = {one.rep_id: one for one in sorted(news, key=lambda one: one.as_of)}
+    latest = {one.rep_id: one for one in sorted(news, key=lambda one: (one.revision, one.as_of))}
     return [
         {
             "rep_id": rep_id,
             "away": [away.model_dump(mode="json") for away in latest[rep_id].away],
+            "revision": latest[rep_id].revision,
             "as_of": latest[rep_id].as_of,
         }
         for rep_id in sorted(latest)

@@ -94,7 +94,7 @@ async def _absences(
 ) -> Mapping[str, tuple[Away, ...]]:
     """When the owners are away, if any promise minds it."""
     news = [
-        Announced(event.rep_id, event.rep_away, event.occurred_at)
+        Announced(event.rep_id, event.rep_away, event.rep_away_revision, event.occurred_at)
         for event in events
         if isinstance(event, LeadAssigned)
         and any(promise.owner_away != "run" for promise in pacts[event.pact_version].sla.values())

@@ -33,7 +33,8 @@ async def mind_absences(tx: Transaction, received: Sequence[Received], book: Pac
     """Apply a batch of `RepAbsencesChanged`."""
     events: list[RepAbsencesChanged] = [one.event for one in received]  # type: ignore[misc]  # the consumer hands over events of this class
     causes = {one.event.rep_id: one.message.id for one in received}  # type: ignore[attr-defined]  # as above
-    away = await learn(tx, [Announced(event.rep_id, event.away, event.occurred_at) for event in events])
+    news = [Announced(event.rep_id, event.away, event.revision, event.occurred_at) for event in events]
+    away = await learn(tx, news)
     moved = []
     for row in await tx.execute(_CLOCKS, {"reps": sorted(away)}):
         clock = SlaClock.from_row(row)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, bindparam, select, tuple_
+from sqlalchemy import ColumnElement, FromClause, Row, Select, bindparam, select, tuple_, union_all
 
 from leadpact.errors import Fault
 from leadpact.events.sla import Whose
@@ -59,30 +60,58 @@ async def page_of_clocks(
 ) -> tuple[Sequence[SlaClock], str | None]:
     """At most ``limit`` clocks behind the cursor ``after``, and the cursor that continues; None at the end.
 
-    The cursor is the due time and id of the last clock, so a page is one index range, and clocks that come
-    and go in between neither repeat nor hide others. Raises ``Problem`` for a cursor that is none.
+    The cursor is the due time and id of the last clock, so clocks that come and go in between neither repeat nor hide others.
+    Raises ``Problem`` for a cursor that is none.
     """
-    query = _filtered(wanted)
-    place = tuple_(sla_clock.c.due_at, sla_clock.c.id)
-    if after is not None:
-        last = tuple_(*_decode(after))
-        query = query.where(place > last if wanted.soonest_first else place < last)
-    order = [sla_clock.c.due_at, sla_clock.c.id]
-    ordered = query.order_by(*(order if wanted.soonest_first else [column.desc() for column in order]))
-    found = [SlaClock.from_row(row) for row in await tx.execute(ordered.limit(limit + 1))]
+    query = page_query(wanted, limit + 1, _decode(after) if after is not None else None)
+    found = [SlaClock.from_row(row) for row in await tx.execute(query)]
     page = found[:limit]
     return page, _encode(page[-1]) if len(found) > limit else None
 
 
-def _filtered(wanted: Filter) -> Select[tuple[object, ...]]:
-    query = select(sla_clock)
+def page_query(wanted: Filter, limit: int, last: tuple[datetime, UUID] | None = None) -> Select[Any]:
+    """At most ``limit`` clocks behind ``last``, in order: one index range, that of the state, of the rep or of the lead.
+
+    Of clocks in any state it is a range for each state, and the first of all of them: an index without the state would be one more to
+    write with every clock that opens, fires or ends.
+    """
+    if wanted.state or wanted.rep_id or wanted.lead_id:
+        return _in_order(select(sla_clock).where(*_conditions(wanted)), sla_clock, wanted, limit, last)
+    ranges = (
+        _in_order(
+            select(sla_clock).where(sla_clock.c.state == state, *_conditions(wanted)),
+            sla_clock,
+            wanted,
+            limit,
+            last,
+        ).subquery()
+        for state in ClockState
+    )
+    together = union_all(*(select(one) for one in ranges)).subquery()
+    return _in_order(select(together), together, wanted, limit)
+
+
+def _in_order(
+    query: Select[Any],
+    of: FromClause,
+    wanted: Filter,
+    limit: int,
+    last: tuple[datetime, UUID] | None = None,
+) -> Select[Any]:
+    order = [of.c.due_at, of.c.id]
+    if last is not None:
+        place = tuple_(*order)
+        query = query.where(place > tuple_(*last) if wanted.soonest_first else place < tuple_(*last))
+    return query.order_by(*(order if wanted.soonest_first else [one.desc() for one in order])).limit(limit)
+
+
+def _conditions(wanted: Filter) -> Iterator[ColumnElement[bool]]:
     for name in ("state", "rep_id", "lead_id", "whose", "policy", "released_at_pace"):
         value = getattr(wanted, name)
         if value is not None:
-            query = query.where(sla_clock.c[name] == value)
+            yield sla_clock.c[name] == value
     if wanted.due_before is not None:
-        query = query.where(sla_clock.c.due_at < wanted.due_before)
-    return query
+        yield sla_clock.c.due_at < wanted.due_before
 
 
 def _encode(clock: SlaClock) -> str:

@@ -74,6 +74,7 @@ sla_rep = Table(
     metadata,
     Column("rep_id", Text, primary_key=True),
     Column("away", JSONB, nullable=False),
+    Column("revision", BigInteger, nullable=False, server_default=text("0")),  # the router's count of changes
     Column("as_of", DateTime(timezone=True), nullable=False),
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -9,10 +10,12 @@ from sqlalchemy import text
 
 from leadpact.bus.carrier import Delivery
 from leadpact.bus.consume import Consumer, Received, TooMuchPoison
+from leadpact.errors import Poison, Transient
 from leadpact.events import SlaCancelled
 from leadpact.events.base import Message
 from leadpact.ids import EventId, new_id
 from leadpact.storage.unit_of_work import Transaction, UnitOfWork
+from tests.conftest import Database
 from tests.support.carrying import fact
 from tests.support.fake_clock import TUESDAY_MORNING, FakeClock
 
@@ -33,6 +36,81 @@ async def test_a_consumer_stops_when_more_was_unreadable_than_applied(uow_for: U
     async with uow_for("test").transaction() as tx:
         with pytest.raises(TooMuchPoison, match="21 of the last 41"):
             await _consumer([]).apply(tx, batch)
+
+
+async def test_a_batch_that_was_rolled_back_counts_nothing(uow_for: UowFor) -> None:
+    consumer = _consumer([])
+    for _ in range(10):
+        with contextlib.suppress(_CommitFails):
+            async with uow_for("test").transaction() as tx:
+                await consumer.apply(tx, _unreadable(5))
+                raise _CommitFails
+    async with uow_for("test").transaction() as tx:
+        await consumer.apply(tx, _unreadable(5))
+
+
+async def test_what_was_set_aside_before_a_restart_counts(uow_for: UowFor) -> None:
+    await _apply_in_turn(uow_for, restarts=19)
+    async with uow_for("test").transaction() as tx:
+        await _consumer([]).apply(tx, _readable(1))
+    with pytest.raises(TooMuchPoison, match="20 of the last 21"):
+        await _apply_in_turn(uow_for, restarts=1)
+
+
+@pytest.mark.parametrize("changed", ["settled_at = now()", "set_aside_at = now() - interval '8 days'"])
+async def test_letters_that_were_settled_or_have_lain_for_long_do_not_count(
+    uow_for: UowFor, changed: str
+) -> None:
+    await _apply_in_turn(uow_for, restarts=19)
+    async with uow_for("test").transaction() as tx:
+        await tx.execute(text(f"UPDATE dead_letter SET {changed}"))
+    await _apply_in_turn(uow_for, restarts=19)
+    with pytest.raises(TooMuchPoison, match="20 of the last"):
+        await _apply_in_turn(uow_for, restarts=1)
+
+
+async def test_a_wave_that_takes_too_long_is_halved_until_it_does_not(uow_for: UowFor) -> None:
+    applied: list[Received] = []
+    async with uow_for("test").transaction() as tx:
+        await _sleeping(applied, seconds_each=0.02).apply(tx, _readable(24))
+        kept = (await tx.execute(text("SELECT count(*) FROM dead_letter"))).scalar_one()
+    assert (len(applied), kept) == (24, 0)
+
+
+async def test_a_message_that_takes_too_long_alone_waits_for_the_database(
+    uow_for: UowFor, database: Database
+) -> None:
+    with pytest.raises(Transient):
+        async with uow_for("test").transaction() as tx:
+            await _sleeping([], seconds_each=1).apply(tx, _readable(2))
+    async with database.engine.connect() as connection:
+        assert (await connection.execute(text("SELECT count(*) FROM dead_letter"))).scalar_one() == 0
+
+
+def _sleeping(applied: list[Received], *, seconds_each: float) -> Consumer:
+    """Takes so long for each message, and is given a quarter of a second."""
+
+    async def handle(tx: Transaction, received: Sequence[Received]) -> None:
+        await tx.execute(text("SET LOCAL statement_timeout = '250ms'"))
+        await tx.execute(text("SELECT pg_sleep(CAST(:s AS float8))"), {"s": seconds_each * len(received)})
+        applied.extend(received)
+
+    return Consumer("judge", {SlaCancelled: handle}, FakeClock())
+
+
+class _CommitFails(Exception):
+    pass
+
+
+async def _apply_in_turn(uow_for: UowFor, *, restarts: int) -> None:
+    """A message that cannot be applied comes after each start of the process."""
+    for _ in range(restarts):
+        async with uow_for("test").transaction() as tx:
+            await Consumer("judge", {SlaCancelled: _fail}, FakeClock()).apply(tx, _readable(1))
+
+
+async def _fail(_: Transaction, received: Sequence[Received]) -> None:
+    raise Poison("there is a bug")
 
 
 def _consumer(applied: list[Received]) -> Consumer:

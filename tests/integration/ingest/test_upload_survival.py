@@ -129,6 +129,20 @@ async def test_a_batch_that_the_database_did_not_take_is_taken_again(
     await each_row_once(ingest, upload_id, 120)
 
 
+async def test_a_file_waits_while_the_disk_of_the_host_is_full(
+    ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload_id = (await upload(ingest, scans(10))).json()["id"]
+    processor = ingest.processor(Pace(in_flight=1_000_000, lease_seconds=0.0))
+    with monkeypatch.context() as full:
+        full.setattr("tempfile.NamedTemporaryFile", lambda **_: open("/dev/full", "wb", buffering=0))  # noqa: SIM115 - as the original
+        with pytest.raises(Transient, match="did not take a copy of the upload: No space left on device"):
+            await processor.run_once(ingest.stop)
+    while await processor.run_once(ingest.stop):
+        pass
+    await each_row_once(ingest, upload_id, 10)
+
+
 async def test_a_file_that_trips_over_a_fault_of_ours_is_set_aside_and_the_next_one_taken(
     ingest: Ingest, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import text
 
-from leadpact.pact.book import NoPactYet, PactBook
+from leadpact.errors import Transient
+from leadpact.pact.book import NoPactYet, PactBook, UnreadablePact
 from leadpact.storage.unit_of_work import UnitOfWork
 from tests.support.pacts import SMALL_PACT
 
@@ -62,3 +64,20 @@ async def test_a_version_is_parsed_once(uow_for: UowFor) -> None:
         await book.apply(tx, SMALL_PACT, applied_by="test")
     async with uow.transaction() as tx:
         assert await book.current(tx) is await book.current(tx)
+
+
+async def test_a_version_that_cannot_be_read_any_more_is_refused_and_in_force_makes_wait(
+    uow_for: UowFor,
+) -> None:
+    uow = uow_for("test")
+    async with uow.transaction() as tx:
+        await PactBook().apply(tx, SMALL_PACT, applied_by="test")
+        await tx.execute(text("UPDATE pact_version SET text = 'pact: ['"))
+    book = PactBook()
+    async with uow.transaction() as tx:
+        with pytest.raises(UnreadablePact, match="pact version 1 has"):
+            await book.at(tx, 1)
+        with pytest.raises(Transient, match="Apply a corrected pact"):
+            await book.current(tx)
+        await book.apply(tx, SMALL_PACT.replace("pact: small", "pact: mended"), applied_by="test")
+        assert (await book.current(tx)).version == 2

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
-from sqlalchemy import select, text
+from sqlalchemy import TextClause, select, text
 
 from leadpact.bus.carriers.postgres import PostgresCarrier, PostgresReader
 from leadpact.events import Event, Topic
@@ -89,11 +89,33 @@ class Timer:
                     return
             await asyncio.sleep(0.01)
 
+    async def multiply(self, count: int) -> None:
+        """Put many copies of every clock beside it."""
+        async with self.database.engine.begin() as connection:
+            await connection.execute(_copies(count))
+            await connection.execute(text("ANALYZE sla_clock"))
+
     async def apply_pact(self, text: str) -> int:
         """Put a pact in force; its version."""
         async with self.uow.transaction() as tx:
             applied, _ = await self.book.apply(tx, text, applied_by="test")
         return applied.version
+
+
+def _copies(count: int) -> TextClause:
+    """Copies of every clock, one in five of them running."""
+    changed = {
+        "id": "gen_random_uuid()",
+        "subject_id": "gen_random_uuid()",
+        "state": "CASE WHEN n % 5 = 0 THEN 'running' ELSE 'met' END",
+        "next_at": "CASE WHEN n % 5 = 0 THEN c.due_at + n * interval '1 second' END",
+    }
+    names = [column.name for column in sla_clock.c]
+    values = [changed.get(name, f"c.{name}") for name in names]
+    return text(
+        f"INSERT INTO sla_clock ({', '.join(names)}) "
+        f"SELECT {', '.join(values)} FROM sla_clock c, generate_series(1, {count}) n"
+    )
 
 
 @pytest.fixture

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from sqlalchemy.dialects import postgresql
 
 from leadpact.ids import new_id
 from leadpact.runtime.problems import install_problem_handlers
 from leadpact_sla_timer.endpoints import create_routers
+from leadpact_sla_timer.read_clocks import Filter, page_query
+from leadpact_sla_timer.sla_clock import ClockState
 from tests.integration.sla_timer.conftest import Timer
 from tests.support.assignments import PACT, accepted, assigned, contacted, facts, reassigned
 from tests.support.fake_clock import TUESDAY_MORNING
@@ -198,6 +203,47 @@ async def test_pages_of_a_filter_hold_each_of_its_clocks_once_with_what_is_left(
 
     assert len(seen) == len({clock["id"] for clock in seen}) == 5
     assert {(clock["whose"], clock["seconds_left"]) for clock in seen} == {("customer", 7.5 * 3600)}
+
+
+async def test_pages_of_clocks_in_any_state_hold_each_once_the_latest_due_first(
+    timer: Timer, api: httpx.AsyncClient
+) -> None:
+    leads = [assigned(TUESDAY_MORNING + number * MINUTE) for number in range(9)]
+    await timer.hear(*leads, *[contacted(lead, lead.occurred_at + MINUTE) for lead in leads[::3]])
+    timer.clock.set(DUE + 4 * MINUTE)
+    await timer.sweep()
+
+    seen: list[dict[str, Any]] = []
+    url = "/v1/clocks?whose=owner&limit=2"
+    while url:
+        page = await api.get(url)
+        seen += page.json()["items"]
+        url = page.links["next"]["url"] if "next" in page.links else ""
+
+    assert [clock["lead_id"] for clock in seen] == [str(lead.lead_id) for lead in reversed(leads)]
+    assert {clock["state"] for clock in seen} == {"met", "breached", "running"}
+
+
+@pytest.mark.parametrize("last", [None, (DUE, new_id())], ids=["first", "later"])
+@pytest.mark.parametrize(
+    "wanted", [Filter(), Filter(state=ClockState.MET), Filter(whose="owner"), Filter(rep_id="ana")], ids=str
+)
+async def test_a_page_is_read_from_indexes_however_many_clocks_there_are(
+    timer: Timer, wanted: Filter, last: tuple[datetime, UUID] | None
+) -> None:
+    await timer.hear(assigned())
+    await timer.multiply(20_000)
+    query = page_query(wanted, 51, last).compile(
+        dialect=postgresql.dialect(),  # type: ignore[no-untyped-call]  # SQLAlchemy leaves this constructor untyped
+        compile_kwargs={"literal_binds": True},
+    )
+    async with timer.database.engine.connect() as connection:
+        explained = await connection.exec_driver_sql(f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) {query}")
+        plan = "\n".join(line for (line,) in explained)
+    assert "Seq Scan on sla_clock" not in plan
+    read = [int(rows) for rows in re.findall(r"Scan .*on sla_clock .*actual rows=(\d+)", plan)]
+    assert read
+    assert sum(read) <= 51 * len(ClockState), plan
 
 
 LUNCH = PACT.replace(

@@ -330,6 +330,22 @@ async def test_news_of_an_absence_that_is_older_than_what_is_known_changes_nothi
     assert (await timer.only_clock()).due_at == START + 5 * HOUR
 
 
+async def test_of_two_changes_of_absences_the_later_is_kept_whatever_their_times_say(timer: Timer) -> None:
+    version = await promise(
+        timer, minds="first_touch_within: 2 business hours, calendar: utc, owner_away: pause"
+    )
+    until_noon, until_one = (START + HOUR, START + 3 * HOUR), (START + HOUR, START + 4 * HOUR)
+    await timer.hear(
+        absences("ana", START + MINUTE, until_noon, revision=1),
+        absences("ana", START, until_one, revision=2),  # its time was read first, and its turn came second
+    )
+    lead = given(
+        version, START + 2 * MINUTE, rep_away=(), rep_away_revision=1
+    )  # of a batch that began before
+    await timer.hear(lead)
+    assert (await timer.only_clock()).due_at == START + 5 * HOUR + 2 * MINUTE
+
+
 async def test_the_lead_of_an_owner_who_leaves_is_announced_to_be_free(timer: Timer) -> None:
     acts = "{reassign: {at_most: 3}, then: {escalate: boss}}"
     version = await promise(

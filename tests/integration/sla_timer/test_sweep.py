@@ -8,18 +8,21 @@ from collections import Counter
 from datetime import datetime, timedelta
 
 import pytest
+import structlog
 from prometheus_client import generate_latest
-from sqlalchemy import TextClause, text
+from sqlalchemy import text
 from sqlalchemy.dialects import postgresql
 
 from leadpact.clock import READINGS_TO_TRUST_A_STEP, DatabaseClock, ScaledClock
 from leadpact.errors import Transient
 from leadpact.events import SlaBreached, SlaMet, SlaWarned, Topic
+from leadpact.pact.book import PactBook
+from leadpact.pact.model import Pact
 from leadpact.storage.wake import Wake
+from leadpact_sla_timer.fire import Fired, fire
 from leadpact_sla_timer.metrics import Gauges
-from leadpact_sla_timer.sla_clock import ClockState
+from leadpact_sla_timer.sla_clock import ClockState, SlaClock
 from leadpact_sla_timer.sweep import CLAIM, Sweeper, sweep
-from leadpact_sla_timer.tables import sla_clock
 from tests.integration.sla_timer.conftest import Timer
 from tests.support.assignments import PACT, assigned, contacted
 from tests.support.fake_clock import TUESDAY_MORNING
@@ -156,9 +159,7 @@ async def test_a_sweep_says_whether_more_is_due_and_when_the_next_clock_is(timer
 
 async def test_the_claim_is_a_range_scan_of_the_index_of_running_clocks(timer: Timer) -> None:
     await timer.hear(assigned())
-    async with timer.database.engine.begin() as connection:
-        await connection.execute(_copies(50_000))
-        await connection.execute(text("ANALYZE sla_clock"))
+    await timer.multiply(50_000)
     claim = str(CLAIM.compile(dialect=postgresql.dialect()))  # type: ignore[no-untyped-call]  # SQLAlchemy leaves this constructor untyped
     claim = claim.replace("%(now)s", "$1").replace("%(limit)s", "$2")
 
@@ -173,22 +174,6 @@ async def test_the_claim_is_a_range_scan_of_the_index_of_running_clocks(timer: T
     assert "Index Cond: (next_at <=" in plan
     assert "Sort" not in plan
     assert "Seq Scan" not in plan
-
-
-def _copies(count: int) -> TextClause:
-    """Copies of every clock, one in five of them running."""
-    changed = {
-        "id": "gen_random_uuid()",
-        "subject_id": "gen_random_uuid()",
-        "state": "CASE WHEN n % 5 = 0 THEN 'running' ELSE 'met' END",
-        "next_at": "CASE WHEN n % 5 = 0 THEN c.due_at + n * interval '1 second' END",
-    }
-    names = [column.name for column in sla_clock.c]
-    values = [changed.get(name, f"c.{name}") for name in names]
-    return text(
-        f"INSERT INTO sla_clock ({', '.join(names)}) "
-        f"SELECT {', '.join(values)} FROM sla_clock c, generate_series(1, {count}) n"
-    )
 
 
 async def test_a_sleeping_loop_wakes_for_a_clock_opened_while_it_slept(timer: Timer) -> None:
@@ -253,7 +238,8 @@ async def test_the_metrics_tell_lateness_counts_and_the_oldest_overdue(timer: Ti
     assert 'leadpact_sla_timers{state="running"} 2.0' in before
     assert "leadpact_sla_timer_oldest_overdue_seconds 7.0" in before
     assert 'leadpact_sla_timers{state="running"} 1.0' in after
-    assert 'leadpact_sla_timers{state="breached"} 1.0' in after
+    assert 'leadpact_sla_timers{state="breached"}' not in after, "they are kept for ever, and counted once"
+    assert 'leadpact_sla_timer_lateness_seconds_count{state="breached"} 1.0' in after
     assert "leadpact_sla_timer_oldest_overdue_seconds 0.0" in after
     assert 'leadpact_sla_timer_lateness_seconds_sum{state="breached"} 7.0' in after
 
@@ -359,3 +345,63 @@ async def test_a_clock_with_several_moments_behind_it_comes_to_its_end_in_one_go
         await tx.execute(text("UPDATE sla_clock SET state = 'waiting', next_at = started_at"))
     await timer.sweep()
     assert [clock.state for clock in await timer.clocks()] == [ClockState.BREACHED] * 3
+
+
+async def _break(timer: Timer, version: int) -> str:
+    """Another version of Leadpact comes, by whose rules this version of the pact has a mistake; what it said."""
+    timer.book = PactBook()
+    async with timer.uow.transaction() as tx:
+        said = (
+            await tx.execute(text("SELECT text FROM pact_version WHERE version = :v"), {"v": version})
+        ).scalar_one()
+        await tx.execute(text("UPDATE pact_version SET text = 'pact: [' WHERE version = :v"), {"v": version})
+    return str(said)
+
+
+async def test_a_clock_whose_pact_cannot_be_read_stops_no_other_and_fires_once_it_can(timer: Timer) -> None:
+    await timer.hear(*[assigned() for _ in range(3)])
+    version = await timer.apply_pact(PACT.replace("two hours", "the same"))
+    await timer.hear(assigned(TUESDAY_MORNING + SECOND, pact_version=version))
+    timer.clock.set(DUE + SECOND)
+    said = await _break(timer, 1)
+
+    sweeper = timer.sweeper(batch_size=3)  # no more than cannot be read
+    with structlog.testing.capture_logs() as logs:
+        await sweeper.look_at_pacts()
+        while (await sweeper.run_once()).more:
+            pass
+    assert [(line["event"], line["pact_version"]) for line in logs if line["log_level"] == "error"] == [
+        ("sla_timer.pact_unreadable", 1),
+        *[("sla_timer.clock_put_off", 1)] * 3,
+    ]
+    assert [breach.due_at for breach in await timer.said(SlaBreached)] == [DUE + SECOND]
+    assert "leadpact_sla_timer_put_off_total 3.0" in generate_latest(timer.registry).decode()
+
+    async with timer.uow.transaction() as tx:
+        await tx.execute(text("UPDATE pact_version SET text = :said WHERE version = 1"), {"said": said})
+    timer.clock.set(DUE + SECOND + 5 * MINUTE)
+    await timer.sweep()
+    assert [breach.due_at for breach in await timer.said(SlaBreached)] == [DUE + SECOND, *[DUE] * 3]
+
+
+async def test_a_bug_that_one_clock_meets_stops_no_other(
+    timer: Timer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _overdue(timer, 3)
+    odd = (await timer.clocks())[0].id
+
+    def fire_or_fail(clock: SlaClock, now: datetime, pact: Pact) -> Fired:
+        if clock.id == odd:
+            raise ValueError(f"{clock.lead_id} of somebody")
+        return fire(clock, now, pact)
+
+    monkeypatch.setattr("leadpact_sla_timer.sweep.fire", fire_or_fail)
+    with structlog.testing.capture_logs() as logs:
+        await timer.sweep()
+    assert {breach.clock_id for breach in await timer.said(SlaBreached)} == {
+        clock.id for clock in await timer.clocks() if clock.id != odd
+    }
+    (told,) = [line for line in logs if line["log_level"] == "error"]
+    assert told["clock_id"] == str(odd)
+    assert "fire_or_fail" in told["reason"]
+    assert told["lead_id"] not in told["reason"]

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.engine import URL
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from leadpact.errors import Transient
 from leadpact.events import SlaCancelled
 from leadpact.ids import EventId, new_id
+from leadpact.storage.engine import create_engine
 from leadpact.storage.inbox import record_new
 from leadpact.storage.unit_of_work import UnitOfWork
+from leadpact.storage.wake import Wake
 from tests.conftest import Database
 from tests.support.announced import announced, announced_messages
 from tests.support.fake_clock import TUESDAY_MORNING
@@ -101,3 +106,36 @@ async def test_a_lock_that_is_not_to_be_had_is_a_passing_fault(uow_for: UowFor) 
             async with uow_for("b").transaction() as tx:
                 await tx.execute(text("SET LOCAL lock_timeout = '10ms'"))
                 await tx.execute(text("LOCK TABLE relay_lease"))
+
+
+@pytest.mark.parametrize("fault", [OSError(28, "No space left on device"), TimeoutError()])
+async def test_what_the_system_refuses_the_work_inside_is_no_fault_of_the_database(
+    uow_for: UowFor, fault: OSError
+) -> None:
+    with pytest.raises(type(fault)):
+        async with uow_for("a").transaction() as tx:
+            await tx.execute(text("SELECT 1"))
+            raise fault
+
+
+async def test_a_database_that_is_not_there_is_a_passing_fault(wake: Wake) -> None:
+    engine = create_engine("postgresql://nobody@localhost:1/nothing", application="test")
+    with pytest.raises(Transient, match="did not take it this time"):
+        async with UnitOfWork(engine, source="a", wake=wake).transaction():
+            pass
+    await engine.dispose()
+
+
+async def test_a_database_that_does_not_answer_in_time_is_a_passing_fault(
+    database: Database, wake: Wake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def impatient(url: URL, **options: Any) -> AsyncEngine:
+        options["connect_args"]["command_timeout"] = 0.1
+        return create_async_engine(url, **options)
+
+    monkeypatch.setattr("leadpact.storage.engine.create_async_engine", impatient)
+    engine = create_engine(database.url, application="test")
+    with pytest.raises(Transient, match="TimeoutError"):
+        async with UnitOfWork(engine, source="a", wake=wake).transaction() as tx:
+            await tx.execute(text("SELECT pg_sleep(20)"))
+    await engine.dispose()

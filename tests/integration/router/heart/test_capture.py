@@ -312,4 +312,5 @@ async def test_an_assignment_tells_the_leads_zone_and_the_absences_ahead_of_its_
         (days[5], days[6]),
         (days[11], days[12]),
     ]
+    assert assigned.rep_away_revision == 3
     assert assigned.lead.timezone == "America/New_York"
