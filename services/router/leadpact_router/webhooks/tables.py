@@ -65,7 +65,7 @@ delivery = Table(
         index=True,
     ),
     Column("lead_id", Uuid),
-    Column("place", BigInteger, Identity(always=True), nullable=False),  # the order of the log, for one lead
+    Column("place", BigInteger, Identity(always=True), nullable=False),  # the order of the log, for one lead and topic
     Column("state", Text, nullable=False, server_default="pending"),  # pending, delivered, dead
     Column(
         "attempts", Integer, nullable=False, server_default=text("0")
