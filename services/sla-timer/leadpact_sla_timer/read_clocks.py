@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,9 +9,8 @@ from uuid import UUID
 
 from sqlalchemy import Row, Select, bindparam, select, tuple_
 
-from leadpact.errors import Fault
 from leadpact.events.sla import Whose
-from leadpact.runtime.problems import Problem
+from leadpact.runtime.pages import cursor, read_cursor
 from leadpact.storage.unit_of_work import Transaction
 from leadpact_sla_timer.sla_clock import ClockState, SlaClock
 from leadpact_sla_timer.tables import sla_clock, sla_clock_move
@@ -64,14 +61,14 @@ async def page_of_clocks(
     """
     query = _filtered(wanted)
     place = tuple_(sla_clock.c.due_at, sla_clock.c.id)
-    if after is not None:
-        last = tuple_(*_decode(after))
+    if (behind := read_cursor(after, _read_place)) is not None:
+        last = tuple_(*behind)
         query = query.where(place > last if wanted.soonest_first else place < last)
     order = [sla_clock.c.due_at, sla_clock.c.id]
     ordered = query.order_by(*(order if wanted.soonest_first else [column.desc() for column in order]))
     found = [SlaClock.from_row(row) for row in await tx.execute(ordered.limit(limit + 1))]
     page = found[:limit]
-    return page, _encode(page[-1]) if len(found) > limit else None
+    return page, cursor(_place(page[-1])) if len(found) > limit else None
 
 
 def _filtered(wanted: Filter) -> Select[tuple[object, ...]]:
@@ -85,22 +82,13 @@ def _filtered(wanted: Filter) -> Select[tuple[object, ...]]:
     return query
 
 
-def _encode(clock: SlaClock) -> str:
-    return urlsafe_b64encode(f"{clock.due_at.isoformat()} {clock.id}".encode()).decode().rstrip("=")
+def _place(clock: SlaClock) -> str:
+    return f"{clock.due_at.isoformat()} {clock.id}"
 
 
-def _decode(cursor: str) -> tuple[datetime, UUID]:
-    try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        due_at, _, clock_id = urlsafe_b64decode(padded).decode().partition(" ")
-        place = datetime.fromisoformat(due_at), UUID(clock_id)
-    except (ValueError, binascii.Error) as error:
-        raise _no_cursor() from error
+def _read_place(text: str) -> tuple[datetime, UUID]:
+    due_at, _, clock_id = text.partition(" ")
+    place = datetime.fromisoformat(due_at), UUID(clock_id)
     if place[0].utcoffset() is None or not 1970 <= place[0].year < 2200:
-        raise _no_cursor()
+        raise ValueError
     return place
-
-
-def _no_cursor() -> Problem:
-    fault = Fault("query:after", "is no cursor", "Take it from `next` or the Link header of the page before.")
-    return Problem(422, "invalid-field", "The page cannot be continued from there.", faults=[fault])
