@@ -1,4 +1,4 @@
-"""What people look up often is kept where it is looked for: how an endpoint's latest call went."""
+"""What is looked up often is kept where it is looked for: how an endpoint's latest call went, which answers are old."""
 
 from __future__ import annotations
 
@@ -25,8 +25,10 @@ def upgrade() -> None:
         WHERE latest.endpoint_id = e.id
         """
     )
+    op.create_index("ix_idempotent_answer_at", "idempotent_answer", ["at"])
 
 
 def downgrade() -> None:
+    op.drop_index("ix_idempotent_answer_at", table_name="idempotent_answer")
     op.drop_column("webhook_endpoint", "last_outcome")
     op.drop_column("webhook_endpoint", "last_attempt_at")
