@@ -4,7 +4,7 @@ A *carrier* brings the log's messages to consumer groups. There are two: Postgre
 (`carriers/kafka.py`, fed by `relay.py`). Both give the same promises, and one contract suite checks both:
 
 * a group sees every message of its topics at least once, from the beginning of the log, however often it is killed;
-* messages with one key arrive in the order they were announced, and never at two instances of the group at a time;
+* messages of one topic with one key arrive in the order they were announced, and never at two instances of the group at a time;
 * the position moves in the same transaction as the effect, so an effect is applied exactly once; what is delivered
   again is recognised by the inbox.
 """

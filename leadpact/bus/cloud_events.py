@@ -10,7 +10,6 @@ https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-proto
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,13 +19,12 @@ from uuid import UUID
 from leadpact.bus.carrier import Delivery
 from leadpact.events.base import Message
 from leadpact.ids import EventId
+from leadpact.runtime.storable import is_storable
 
 Headers = Sequence[tuple[str, bytes]]
 
 _PREFIX = "ce_"
 _STRUCTURED = "application/cloudevents"
-# PostgreSQL takes no NUL in a text, UTF-8 no half of a surrogate pair; JSON can spell both.
-_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class _Unreadable(Exception):
@@ -123,7 +121,7 @@ def _text(what: str, content: bytes | None) -> str:
 
 
 def _storable(what: str, text: str) -> str:
-    if _UNSTORABLE.search(text):
+    if not is_storable(text):
         raise _Unreadable(f"{what} holds a character that cannot be stored")
     return text
 

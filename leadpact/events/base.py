@@ -4,7 +4,7 @@ An ``Event`` is a frozen pydantic class named ``leadpact.<noun>.<past verb>.v1``
 not know; fields are added and never repurposed; a break is a new version. A ``Message`` is an event in its envelope
 (CloudEvents 1.0 attributes) as the log stores it and a carrier carries it.
 
-One lead's events stay in order because they share a key: inbound events the person's identity key (normalised
+One lead's events of one topic stay in order because they share a key: inbound events the person's identity key (normalised
 e-mail, else phone, else receipt), all others the lead id.
 """
 
@@ -48,7 +48,7 @@ class Event(Fact):
     @property
     @abstractmethod
     def key(self) -> str:
-        """Events with equal keys are applied in the order they were announced."""
+        """Events of one topic with equal keys are applied in the order they were announced."""
 
     def to_json(self) -> str:
         """The data as it stands in the log and on the wire."""

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from leadpact.access.scopes import AdminCaller, Scope, require
 from leadpact.bus.settle_dead_letters import discard, open_letter, page_of_letters, replay
 from leadpact.runtime.pages import cursor, link_next, read_cursor
+from leadpact.runtime.storable import NO_NUL
 from leadpact.storage.unit_of_work import UnitOfWork
 
 log = structlog.get_logger(__name__)
@@ -67,7 +68,7 @@ def create_dead_letters_router(uow: UnitOfWork) -> APIRouter:
     async def list_letters(
         request: Request,
         response: Response,
-        consumer: Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00]+$")] = None,
+        consumer: Annotated[str | None, Query(min_length=1, max_length=200, pattern=NO_NUL)] = None,
         settled: Annotated[bool | None, Query(description="`false` for what waits.")] = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
         after: Annotated[str | None, Query(max_length=200)] = None,

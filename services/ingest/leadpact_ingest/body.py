@@ -22,6 +22,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from leadpact.errors import Fault
 from leadpact.runtime.problems import Problem
+from leadpact.runtime.storable import has_half_of_a_pair
 
 MAX_BODY_BYTES = 65_536
 MAX_FIELDS = 200
@@ -285,18 +286,10 @@ def _faults(path: Sequence[str], value: JsonValue) -> Iterator[tuple[str, str]]:
     for text in (*path, value):
         if isinstance(text, str) and "\0" in text:
             yield "It contains a NUL character.", "Remove it: a faulty program left it there."
-        if isinstance(text, str) and not text.isascii() and _has_half_a_character(text):
+        if isinstance(text, str) and has_half_of_a_pair(text):
             yield "It contains half of a character (a lone surrogate).", "Send whole characters."
     if isinstance(value, float) and not math.isfinite(value):
         yield "It is a number too large to hold.", "Send it as text if it is meant so."
-
-
-def _has_half_a_character(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return True
-    return False
 
 
 def _pointer(path: Sequence[str]) -> str:

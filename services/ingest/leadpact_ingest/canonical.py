@@ -12,13 +12,14 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
+from leadpact.domain.company_domain import domain_of_website, registrable_domain
 from leadpact.domain.lead import LeadDraft
+from leadpact.runtime.storable import is_storable
 from leadpact_ingest.answers import Answer, Answers, unfold
 from leadpact_ingest.headers import HeaderMap, map_headers, sort_answers
 from leadpact_ingest.normalise.attribution import Attribution, parameter_name, read_attribution
 from leadpact_ingest.normalise.company import company_key
 from leadpact_ingest.normalise.country import country_code
-from leadpact_ingest.normalise.domain import domain_of_website, registrable_domain
 from leadpact_ingest.normalise.email import Email, read_email
 from leadpact_ingest.normalise.employees import HeadCount, read_employees
 from leadpact_ingest.normalise.name import joined_name, split_name
@@ -89,7 +90,7 @@ def canonicalise_row(columns: HeaderMap, cells: Sequence[str], context: Context)
 
 
 def _unstorable(answers: Sequence[Answer]) -> Unusable | None:
-    """PostgreSQL's text cannot hold NUL, and half a surrogate pair is no text at all: refused before it is accepted."""
+    """What could not be stored is refused before it is accepted."""
     problems = tuple(
         FieldProblem(
             clean(answer.name.encode("utf-8", "ignore").decode().replace("\0", "")) or "field",
@@ -97,15 +98,9 @@ def _unstorable(answers: Sequence[Answer]) -> Unusable | None:
             "Remove it: a faulty export left it there. Save the data as UTF-8 and send it again.",
         )
         for answer in answers
-        if _is_unstorable(answer.name) or _is_unstorable(answer.value)
+        if not (is_storable(answer.name) and is_storable(answer.value))
     )
     return Unusable(problems) if problems else None
-
-
-def _is_unstorable(text: str) -> bool:
-    return "\0" in text or (
-        not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text)
-    )
 
 
 @dataclass(slots=True)

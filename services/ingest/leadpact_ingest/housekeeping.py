@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import text
 
+from leadpact.storage.housekeeping import is_our_turn
 from leadpact.storage.unit_of_work import Transaction
 from leadpact_ingest.idempotency import forget_expired_claims
 
@@ -16,7 +17,9 @@ _BATCH = 5_000
 
 
 async def clean_once(tx: Transaction, now: datetime, *, limit: int = _BATCH) -> bool:
-    """Delete one bounded batch of each kind. True if more is waiting."""
+    """Delete one bounded batch of each kind. True if more is waiting. Of several processes one does it at a time."""
+    if not await is_our_turn(tx, "ingest"):
+        return False
     claims = await forget_expired_claims(tx, now, limit=limit)
     trapped = await tx.execute(_FORGET_TRAPPED, {"before": now - TRAPPED_KEPT_FOR, "limit": limit})
     return max(claims, trapped.rowcount) == limit

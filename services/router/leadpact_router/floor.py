@@ -26,6 +26,7 @@ from leadpact_router.availability import (
 )
 from leadpact_router.availability import opens_at as next_at_work
 from leadpact_router.calendars import RepCalendars
+from leadpact_router.rep_refs import RepRefs
 from leadpact_router.strategies import TURNS
 from leadpact_router.strategy import Candidate
 
@@ -58,16 +59,19 @@ class Floor:
         self.assigned = dict(assigned)
         self.changed_loads: set[str] = set()
         self.changed_turns: set[Place] = set()
+        reps = list(reps)
+        self._refs = RepRefs((rep.id, rep.email) for rep in reps)
         for rep in reps:
-            self._reps[rep.email] = self._reps[rep.id] = rep
+            self._reps[rep.id] = rep
             self._missing[rep.id] = offline(rep) or away(rep, now)
             own = Limits(rep.open_limit, rep.daily_limit)
             if own != NO_LIMITS:
                 self._own_limits[rep.id] = own
 
     def rep(self, ref: str) -> Rep | None:
-        """Whoever the pact means by ``ref``: an id, or an e-mail address in any case."""
-        return self._reps.get(ref) or self._reps.get(ref.lower())
+        """Whoever the pact means by ``ref``."""
+        rep_id = self._refs.id_of(ref)
+        return self._reps[rep_id] if rep_id else None
 
     def why_not(self, rep: Rep | None, limits: Limits, excluded: Collection[str]) -> PassedOver | None:
         """The one reason why the rep cannot be given a lead; None if they can."""

@@ -18,6 +18,7 @@ from leadpact.storage.bulk import insert_rows
 from leadpact.storage.unit_of_work import Transaction
 from leadpact_router.availability import Absence, Load, Rep
 from leadpact_router.floor import Floor, Place, seat_newcomers
+from leadpact_router.rep_refs import RepRefs
 from leadpact_router.tables import rep_load as load_table
 from leadpact_router.tables import turn as turn_table
 from leadpact_router.terms import Terms
@@ -120,12 +121,12 @@ async def _lock_turns(
     tx: Transaction, pools: Mapping[str, Pool], reps: Collection[Rep]
 ) -> tuple[dict[Place, float], dict[Place, int]]:
     """Everybody's place; members without one are given one first, which is rare."""
-    ids = {key: rep.id for rep in reps for key in (rep.id, rep.email)}
+    refs = RepRefs((rep.id, rep.email) for rep in reps)
     named = {
         member.rep: rep_id
         for pool in pools.values()
         for member in pool.members
-        if (rep_id := ids.get(member.rep) or ids.get(member.rep.lower()))
+        if (rep_id := refs.id_of(member.rep))
     }
     rows = (await tx.execute(_LOCK_TURNS, {"pools": sorted(pools)})).all()
     seats = seat_newcomers(pools, named, {(row.pool, row.rep_id): row.served for row in rows})

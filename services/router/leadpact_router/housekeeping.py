@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import text
 
+from leadpact.storage.housekeeping import is_our_turn
 from leadpact.storage.unit_of_work import Transaction
 from leadpact_router.endpoints.repeats import forget_answers
 
@@ -24,7 +25,9 @@ _FORGET_WEBHOOKS = text(
 
 
 async def clean_once(tx: Transaction, now: datetime, *, limit: int = _BATCH) -> bool:
-    """Delete one bounded batch of each kind. True if more is waiting."""
+    """Delete one bounded batch of each kind. True if more is waiting. Of several processes one does it at a time."""
+    if not await is_our_turn(tx, "router"):
+        return False
     answers = await forget_answers(tx, limit=limit)
     webhooks = await tx.execute(_FORGET_WEBHOOKS, {"before": now - WEBHOOKS_KEPT_FOR, "limit": limit})
     return max(answers, webhooks.rowcount) == limit

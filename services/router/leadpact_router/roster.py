@@ -12,14 +12,14 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from publicsuffixlist import PublicSuffixList
 from sqlalchemy import Row, text
 
+from leadpact.domain.company_domain import domain_of_website
 from leadpact.domain.mail_domains import is_free_mail
 from leadpact.domain.time_zones import available_timezones
 from leadpact.errors import Conflict, Fault, NotFound, Refused
@@ -35,7 +35,6 @@ from leadpact_router.tables import rep_load as load_table
 
 _REP_ID = re.compile(r"[^\s,;/]{1,200}")
 _EMAIL = re.compile(r"[^\s,;@]+@[^\s,;@]+\.[^\s,;@]+")
-_HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)+")
 LONGEST_ABSENCE = timedelta(days=3 * 366)
 
 _TAKEN = text(
@@ -137,7 +136,7 @@ async def put_accounts(tx: Transaction, entries: Sequence[AccountEntry], now: da
     rows = {
         domain: {**asdict(one), "id": new_id(), "domain": domain, "updated_at": now}
         for one in entries
-        if (domain := registrable_domain(one.domain))
+        if (domain := domain_of_website(one.domain))
     }
     in_order = [rows[domain] for domain in sorted(rows)]
     await insert_rows(
@@ -181,26 +180,6 @@ async def _announce_absences(tx: Transaction, changed: Row[Any], now: datetime) 
     rows = await tx.execute(_AHEAD, {"id": changed.id, "now": now})
     away = tuple(Away(starts_at=row.starts_at, ends_at=row.ends_at) for row in rows)
     tx.emit(RepAbsencesChanged(occurred_at=now, rep_id=changed.id, away=away, revision=changed.revision))
-
-
-def registrable_domain(address: str) -> str | None:
-    """What a company registered: ``https://shop.acme.co.uk/de`` gives ``acme.co.uk``; None if there is no
-    such thing in it.
-    """
-    host = re.sub(r"^[a-z]+://", "", address.strip().lower()).split("/")[0].split(":")[0].strip(".")
-    try:
-        ascii_host = host.encode("idna").decode("ascii")
-    except UnicodeError:
-        return None
-    if not _HOST.fullmatch(ascii_host):
-        return None
-    found: str | None = _suffixes().privatesuffix(ascii_host)
-    return found if found and "." in found and not found.replace(".", "").isdigit() else None
-
-
-@cache
-def _suffixes() -> PublicSuffixList:
-    return PublicSuffixList()
 
 
 def faults_of_reps(entries: Sequence[RepEntry], calendars: Collection[str] | None = None) -> Iterator[Fault]:
@@ -247,7 +226,7 @@ def faults_of_accounts(entries: Sequence[AccountEntry]) -> Iterator[Fault]:
     for index, one in enumerate(entries):
         if not one.name.strip():
             yield Fault(f"/{index}/name", "the name is empty", "give the company's name")
-        domain = registrable_domain(one.domain)
+        domain = domain_of_website(one.domain)
         if domain is None:
             yield Fault(
                 f"/{index}/domain",

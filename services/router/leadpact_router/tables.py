@@ -319,5 +319,7 @@ idempotent_answer = Table(
     Column("fingerprint", Text, nullable=False),
     Column("status", Integer, nullable=False),
     Column("body", JSONB, nullable=False),
-    Column("at", DateTime(timezone=True), nullable=False, server_default=func.statement_timestamp()),
+    Column(
+        "at", DateTime(timezone=True), nullable=False, server_default=func.statement_timestamp(), index=True
+    ),
 )

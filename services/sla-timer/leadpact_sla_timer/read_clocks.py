@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,9 +10,8 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, FromClause, Row, Select, bindparam, select, tuple_, union_all
 
-from leadpact.errors import Fault
 from leadpact.events.sla import Whose
-from leadpact.runtime.problems import Problem
+from leadpact.runtime.pages import cursor, read_cursor
 from leadpact.storage.unit_of_work import Transaction
 from leadpact_sla_timer.sla_clock import ClockState, SlaClock
 from leadpact_sla_timer.tables import sla_clock, sla_clock_move
@@ -63,10 +60,10 @@ async def page_of_clocks(
     The cursor is the due time and id of the last clock, so clocks that come and go in between neither repeat nor hide others.
     Raises ``Problem`` for a cursor that is none.
     """
-    query = page_query(wanted, limit + 1, _decode(after) if after is not None else None)
+    query = page_query(wanted, limit + 1, read_cursor(after, _read_place))
     found = [SlaClock.from_row(row) for row in await tx.execute(query)]
     page = found[:limit]
-    return page, _encode(page[-1]) if len(found) > limit else None
+    return page, cursor(_place(page[-1])) if len(found) > limit else None
 
 
 def page_query(wanted: Filter, limit: int, last: tuple[datetime, UUID] | None = None) -> Select[Any]:
@@ -114,22 +111,13 @@ def _conditions(wanted: Filter) -> Iterator[ColumnElement[bool]]:
         yield sla_clock.c.due_at < wanted.due_before
 
 
-def _encode(clock: SlaClock) -> str:
-    return urlsafe_b64encode(f"{clock.due_at.isoformat()} {clock.id}".encode()).decode().rstrip("=")
+def _place(clock: SlaClock) -> str:
+    return f"{clock.due_at.isoformat()} {clock.id}"
 
 
-def _decode(cursor: str) -> tuple[datetime, UUID]:
-    try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        due_at, _, clock_id = urlsafe_b64decode(padded).decode().partition(" ")
-        place = datetime.fromisoformat(due_at), UUID(clock_id)
-    except (ValueError, binascii.Error) as error:
-        raise _no_cursor() from error
+def _read_place(text: str) -> tuple[datetime, UUID]:
+    due_at, _, clock_id = text.partition(" ")
+    place = datetime.fromisoformat(due_at), UUID(clock_id)
     if place[0].utcoffset() is None or not 1970 <= place[0].year < 2200:
-        raise _no_cursor()
+        raise ValueError
     return place
-
-
-def _no_cursor() -> Problem:
-    fault = Fault("query:after", "is no cursor", "Take it from `next` or the Link header of the page before.")
-    return Problem(422, "invalid-field", "The page cannot be continued from there.", faults=[fault])

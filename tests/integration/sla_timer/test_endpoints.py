@@ -152,6 +152,12 @@ async def test_a_question_that_makes_no_sense_is_refused_by_the_name_of_its_fiel
     assert answer.json()["errors"][0]["pointer"] == f"query:{query.partition('=')[0]}"
 
 
+async def test_a_character_that_cannot_be_stored_is_named_in_plain_words(api: httpx.AsyncClient) -> None:
+    for query in ("rep=a%00", "policy=a%00"):
+        [fault] = (await api.get(f"/v1/clocks?{query}")).json()["errors"]
+        assert fault["detail"] == "holds the character U+0000"
+
+
 SIDES = (
     PACT.replace(
         "sources: {", "sources: {fair: {kind: event_scan, ends: 2026-03-02T18:00 UTC, release: 60 per hour}, "

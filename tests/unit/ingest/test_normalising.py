@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from leadpact.domain.company_domain import domain_of_website, registrable_domain
 from leadpact_ingest.normalise.attribution import Attribution, parameter_name, read_attribution
 from leadpact_ingest.normalise.company import company_key
 from leadpact_ingest.normalise.country import country_code
-from leadpact_ingest.normalise.domain import domain_of_website, registrable_domain
 from leadpact_ingest.normalise.email import Email, is_disposable, is_free_mail, read_email
 from leadpact_ingest.normalise.employees import read_employees
 from leadpact_ingest.normalise.name import joined_name, split_name
@@ -213,6 +213,8 @@ def test_a_company_key_is_stable(name: str) -> None:
         ("co.uk", None),
         ("localhost", None),
         ("10.0.0.1", None),
+        ("ac me.example", None),
+        ("acme!.example", None),
     ],
 )
 def test_the_registrable_domain_is_what_a_company_owns(host: str, domain: str | None) -> None:
@@ -225,9 +227,12 @@ def test_a_website_is_read_with_and_without_a_scheme() -> None:
         "www.acme.example",
         "acme.example/about",
         "//acme.example:8080",
+        "https://jo:secret@acme.example",
+        "acme.example#about",
+        "acme.example/@team",
     ):
         assert domain_of_website(written) == "acme.example"
-    for written in ("", "our website", "http://[broken"):
+    for written in ("", "our website", "http://[broken", "jo@acme.example"):
         assert domain_of_website(written) is None
 
 

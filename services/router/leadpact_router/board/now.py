@@ -78,13 +78,20 @@ _COUNTS = text(
     """
 )
 
-# Who waits for a human: nobody can be given the lead, or the reassignments are used up. The longest waiting first.
+# Who waits for a human: nobody can be given the lead, or the reassignments are used up. The longest waiting first. They are picked
+# before anything is joined to them: in a bad week thousands are held.
 _WAITING = text(
     f"""
     {LEAD_COLUMNS}
-    WHERE l.held_since IS NOT NULL
-       OR (l.escalated_at IS NOT NULL AND l.closed_at IS NULL AND l.stage IN ('assigned', 'accepted'))
-    ORDER BY coalesce(l.held_since, l.escalated_at) LIMIT :shown
+    JOIN (
+        (SELECT id, held_since AS since FROM lead WHERE held_since IS NOT NULL ORDER BY held_since, id LIMIT :shown)
+        UNION ALL
+        (SELECT id, escalated_at FROM lead
+         WHERE escalated_at IS NOT NULL AND held_since IS NULL AND closed_at IS NULL AND stage IN ('assigned', 'accepted')
+         ORDER BY escalated_at, id LIMIT :shown)
+        ORDER BY since, id LIMIT :shown
+    ) waiting ON waiting.id = l.id
+    ORDER BY waiting.since, l.id
     """
 )
 # By the time left; behind them those for which none passes. Either kind comes out of its own index.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from typing import Annotated, Any
 from uuid import UUID
@@ -19,6 +18,7 @@ from leadpact.domain.phone_key import Phone, read_phone
 from leadpact.events import ActivityRecorded
 from leadpact.ids import new_id
 from leadpact.pact.words import COUNTRIES, nearest_country
+from leadpact.runtime.storable import is_storable
 from leadpact.storage.unit_of_work import UnitOfWork
 from leadpact_router.endpoints.fields import Line, Moment, happened_at
 from leadpact_router.endpoints.repeats import IdempotencyKey, answer_once
@@ -26,7 +26,6 @@ from leadpact_router.endpoints.repeats import IdempotencyKey, answer_once
 _MOST_DETAILS = 8_192
 _LONGEST = 1_000
 """Of an address or a number with what an export put around it."""
-_UNSTORABLE = re.compile(r"[\0\ud800-\udfff]")
 
 
 def _key_form(written: str) -> str:
@@ -56,7 +55,7 @@ def _can_be_stored(details: dict[str, JsonValue]) -> dict[str, JsonValue]:
     written = json.dumps(details, allow_nan=False)
     if len(written) > _MOST_DETAILS:
         raise ValueError(f"must be shorter than {_MOST_DETAILS} characters of JSON")
-    if any(_UNSTORABLE.search(text) for text in _texts(details)):
+    if not all(is_storable(text) for text in _texts(details)):
         raise ValueError("must not hold the character U+0000 or half of a surrogate pair")
     return details
 

@@ -14,6 +14,7 @@ from sqlalchemy import text
 
 from leadpact.access.scopes import Scope, require
 from leadpact.clock import Clock
+from leadpact.domain.company_domain import domain_of_website
 from leadpact.errors import NotFound, Refused
 from leadpact.pact.book import NoPactYet, PactBook
 from leadpact.runtime.pages import cursor, link_next, read_cursor
@@ -30,7 +31,6 @@ from leadpact_router.roster import (
     add_absence,
     put_accounts,
     put_reps,
-    registrable_domain,
     remove_absence,
 )
 from leadpact_router.roster_csv import read_accounts, read_reps, with_lines
@@ -321,7 +321,7 @@ def create_accounts_router(uow: UnitOfWork, clock: Clock, wake: Wake) -> APIRout
         query = text(_ACCOUNTS.format(which="domain = :domain"))
         async with uow.transaction() as tx:
             await _one_by_one(put_accounts(tx, [entry], clock.now()))
-            row = await tx.execute(query, {"domain": registrable_domain(domain), "limit": 1})
+            row = await tx.execute(query, {"domain": domain_of_website(domain), "limit": 1})
             shown = AccountOut.model_validate(row.one())
         wake.poke([FLOOR_CHANGED])
         return shown

@@ -98,8 +98,10 @@ class EndpointOut(BaseModel):
     )
     waiting: int = Field(description="Deliveries that are still to be made.")
     dead: int = Field(description="Deliveries that were given up; they can be replayed.")
-    last_outcome: str | None
-    last_attempt_at: datetime | None
+    last_outcome: str | None = Field(description="Of the latest attempt, whichever delivery it was for.")
+    last_attempt_at: datetime | None = Field(
+        description="Exact to the second while the outcome stays the same."
+    )
 
 
 class EndpointCreated(EndpointOut):

@@ -19,7 +19,8 @@ from leadpact_router.webhooks.http import CALL_DEADLINE, WebhookRequest
 
 LEASE = 4 * CALL_DEADLINE
 """Real time, by the database's clock: a call and its record are long over by then."""
-AT_ONCE_PER_ENDPOINT = 4
+AT_ONCE_PER_ENDPOINT = 16
+"""Calls of one process to one endpoint that are under way: what limits the pace when much is waiting."""
 FAILURES_TO_PAUSE = 5
 """So many failures in a row, and the endpoint is called with one delivery at a time, a pause apart, until one succeeds."""
 ORDERED_ATTEMPTS = 4

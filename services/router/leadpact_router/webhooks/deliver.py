@@ -8,7 +8,7 @@ has come back and claims whatever is due, in one transaction; the calls run besi
   That is the promise: at least once, with an id that lets the receiver act once.
 * Two deliverers: ``SKIP LOCKED`` and the lease keep a delivery with one of them; a holder that outlived its lease
   records nothing but its attempt.
-* One lead's events go out in order: a later one waits for an earlier one, up to ``ORDERED_ATTEMPTS`` failures.
+* One lead's events go out in the order in which they were queued (`fan_out.py` says which that is): a later one waits for an earlier one, up to ``ORDERED_ATTEMPTS`` failures.
 * A dead receiver costs its own few connections, and after ``FAILURES_TO_PAUSE`` failures one call every half minute.
 """
 

@@ -3,6 +3,9 @@
 The consumer group ``webhooks`` reads the topics of leads and clocks. An event's body is made once; each endpoint that wants the event gets
 a row in ``delivery``, and ``UNIQUE (endpoint_id, event_id)`` keeps it at one. An endpoint that is switched off is
 queued for as well: what happened meanwhile is sent when it is switched on again.
+
+A lead's events are queued in the order of the log within each of the two topics, and in no order between them: a group reads its topics
+independently of each other, with either carrier. `docs/interfaces.md` says so to receivers.
 """
 
 from __future__ import annotations

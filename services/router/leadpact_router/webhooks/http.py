@@ -30,6 +30,7 @@ from functools import partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from ipaddress import ip_address
 from typing import Any
+from zlib import crc32
 
 import httpcore
 import httpx
@@ -43,6 +44,7 @@ CONNECT_TIMEOUT_SECONDS = 5.0
 READ_LIMIT_BYTES = 16 * 1024
 KEPT_BODY_BYTES = 4 * 1024
 RESOLVER_THREADS = 8
+POOLS = 16
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """All addresses of a host for a port. Raises ``OSError`` (``socket.gaierror``) if it has none."""
@@ -77,11 +79,11 @@ def webhook_client(
     ports: Collection[int] = PUBLIC_PORTS,
     resolve: Resolve | None = None,
     ssl_context: ssl.SSLContext | None = None,
-    max_connections: int = 100,
+    max_connections: int = 400,
 ) -> httpx.AsyncClient:
     """The client that every webhook call goes through; close it with the process.
 
-    ``resolve`` stands in for the host's resolver, ``ssl_context`` for the usual certificate authorities.
+    ``max_connections`` is for each of ``POOLS``. ``resolve`` stands in for the host's resolver, ``ssl_context`` for the usual certificate authorities.
     """
     transport = GuardedTransport(
         allow_private=allow_private,
@@ -287,18 +289,24 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         max_connections: int,
     ) -> None:
         self._check = partial(check_url, allow_private=allow_private, ports=ports)
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=ssl_context,
-            max_connections=max_connections,
-            keepalive_expiry=5.0,
-            network_backend=GuardedBackend(resolve, allow_private=allow_private),
-        )
+        backend = GuardedBackend(resolve, allow_private=allow_private)
+        # A pool looks at all of its connections whenever a request begins or ends, so one large pool would cost the square of its
+        # size. A receiver is always called through the same small one.
+        self._pools = [
+            httpcore.AsyncConnectionPool(
+                ssl_context=ssl_context,
+                max_connections=max_connections,
+                keepalive_expiry=5.0,
+                network_backend=backend,
+            )
+            for _ in range(POOLS)
+        ]
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request. Raises ``AddressRefused``, or httpx's errors as its own transport does."""
         self._check(str(request.url))
         with _httpx_errors(request):
-            response = await self._pool.handle_async_request(
+            response = await self._pool_of(request.url).handle_async_request(
                 httpcore.Request(
                     request.method,
                     httpcore.URL(
@@ -320,7 +328,11 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         )
 
     async def aclose(self) -> None:
-        await self._pool.aclose()
+        for pool in self._pools:
+            await pool.aclose()
+
+    def _pool_of(self, url: httpx.URL) -> httpcore.AsyncConnectionPool:
+        return self._pools[crc32(url.netloc) % POOLS]
 
 
 class _Body(httpx.AsyncByteStream):

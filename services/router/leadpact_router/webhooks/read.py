@@ -95,15 +95,10 @@ class DeliveryFilter:
 
 _ENDPOINTS = """
 SELECT e.id, e.url, e.description, e.events, e.created_at, e.disabled_at, e.disabled_because,
-       e.failures, e.failing_since, e.paused_until, waiting.n AS waiting, dead.n AS dead,
-       latest.outcome AS last_outcome, latest.at AS last_attempt_at
+       e.failures, e.failing_since, e.paused_until, e.last_outcome, e.last_attempt_at, waiting.n AS waiting, dead.n AS dead
 FROM webhook_endpoint e
 CROSS JOIN LATERAL (SELECT count(*) AS n FROM delivery d WHERE d.endpoint_id = e.id AND d.state = 'pending') waiting
 CROSS JOIN LATERAL (SELECT count(*) AS n FROM delivery d WHERE d.endpoint_id = e.id AND d.state = 'dead') dead
-LEFT JOIN LATERAL (
-    SELECT d.outcome, a.at FROM delivery d JOIN delivery_attempt a ON a.delivery_id = d.id
-    WHERE d.endpoint_id = e.id ORDER BY d.place DESC, a.number DESC LIMIT 1
-) latest ON true
 WHERE {which} ORDER BY e.created_at, e.id
 """
 

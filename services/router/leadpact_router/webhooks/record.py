@@ -61,7 +61,16 @@ _SETTLE = text(
     WHERE d.id = r.id AND d.lease_epoch = r.lease_epoch AND d.leased_until IS NOT NULL
     """
 )
-# An endpoint in good health is not written to: a thousand successes leave its row alone.
+# Written for every change and else once a second: a thousand successes leave the endpoint's row alone, and whoever else records.
+_HEARD = text(
+    """
+    UPDATE webhook_endpoint e SET last_attempt_at = r.at, last_outcome = r.outcome
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:at AS timestamptz[]), CAST(:outcomes AS text[])) AS r(id, at, outcome)
+    WHERE e.id = r.id AND (e.last_attempt_at IS NULL OR r.at >= e.last_attempt_at
+        AND (r.outcome IS DISTINCT FROM e.last_outcome OR r.at >= e.last_attempt_at + interval '1 second'))
+    """
+)
+# An endpoint in good health has nothing to be forgiven.
 _HEALTHY = text(
     """
     UPDATE webhook_endpoint SET failures = 0, failing_since = NULL, paused_until = NULL
@@ -124,6 +133,10 @@ async def _judge_endpoints(tx: Transaction, calls: Sequence[Called], now: dateti
     answered = {one.claimed.endpoint_id for one in calls if one.result.is_success}
     failures = [one.claimed.endpoint_id for one in calls if one.claimed.endpoint_id not in answered]
     gone = {one.claimed.endpoint_id: one.then.reason for one in calls if isinstance(one.then, Disable)}
+    latest = {one.claimed.endpoint_id: one for one in sorted(calls, key=lambda one: one.began_at)}
+    ids = sorted(latest)
+    heard = {"at": [latest[id].began_at for id in ids], "outcomes": [latest[id].outcome for id in ids]}
+    await tx.execute(_HEARD, {"ids": ids, **heard})
     if answered:
         await tx.execute(_HEALTHY, {"ids": sorted(answered)})
     if failures:

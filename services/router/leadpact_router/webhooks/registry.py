@@ -21,7 +21,7 @@ from leadpact_router.webhooks.tables import delivery, webhook_endpoint, webhook_
 DEFAULT_EVENTS = ("lead.assigned", "lead.reassigned", "lead.held", "lead.escalated", "sla.breached")
 """What a CRM needs to know."""
 MOST_ENDPOINTS = 25
-"""Each may have four calls at once; together they stay within the client's hundred connections."""
+"""Each may have ``AT_ONCE_PER_ENDPOINT`` calls under way; together they stay within the client's connections."""
 SECRET_OVERLAP = timedelta(hours=24)
 """How long the old secret still signs beside the new one."""
 TEST_EVENT = "webhook.test"

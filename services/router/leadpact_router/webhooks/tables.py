@@ -39,6 +39,8 @@ webhook_endpoint = Table(
     Column("failures", Integer, nullable=False, server_default=text("0")),  # since the last success
     Column("failing_since", DateTime(timezone=True)),
     Column("paused_until", DateTime(timezone=True)),
+    Column("last_attempt_at", DateTime(timezone=True)),
+    Column("last_outcome", Text),
 )
 
 # One body per event, whoever gets it: every endpoint is sent, and every retry repeats, the same bytes.
@@ -65,7 +67,9 @@ delivery = Table(
         index=True,
     ),
     Column("lead_id", Uuid),
-    Column("place", BigInteger, Identity(always=True), nullable=False),  # the order of the log, for one lead
+    Column(
+        "place", BigInteger, Identity(always=True), nullable=False
+    ),  # the order of the log, for one lead and topic
     Column("state", Text, nullable=False, server_default="pending"),  # pending, delivered, dead
     Column(
         "attempts", Integer, nullable=False, server_default=text("0")

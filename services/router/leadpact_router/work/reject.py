@@ -17,6 +17,7 @@ from leadpact.pact.words import nearest
 from leadpact.storage.unit_of_work import Transaction
 from leadpact_router.lead import OUTCOMES
 from leadpact_router.lead_rows import save_leads
+from leadpact_router.rep_refs import RepRefs
 from leadpact_router.strategies import TURNS
 from leadpact_router.strategy import Candidate
 from leadpact_router.work.recorded import (
@@ -95,9 +96,8 @@ async def _give_turn_back(tx: Transaction, found: Row[Any], pact: Pact) -> None:
     """The lead was none, so it was no turn, if it was one at all and the rep still belongs to its pool."""
     pool = pact.routing.pools.get(found.pool) if found.pool else None
     members = pool.members if pool else ()
-    weight = next(
-        (one.weight for one in members if one.rep.lower() in (found.rep_id.lower(), found.email)), None
-    )
+    refs = RepRefs([(found.rep_id, found.email)])
+    weight = next((one.weight for one in members if refs.id_of(one.rep)), None)
     if weight is None:
         return
     place = {"pool": found.pool, "rep_id": found.rep_id}

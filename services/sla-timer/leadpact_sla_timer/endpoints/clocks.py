@@ -15,6 +15,8 @@ from leadpact.errors import NotFound
 from leadpact.events.sla import Whose
 from leadpact.pact.book import PactBook
 from leadpact.pact.model import Pact
+from leadpact.runtime.pages import link_next
+from leadpact.runtime.storable import NO_NUL
 from leadpact.storage.unit_of_work import UnitOfWork
 from leadpact_sla_timer.explain import explain, second_zone, time_left
 from leadpact_sla_timer.read_clocks import Filter, moves_of, page_of_clocks, read_clock
@@ -124,10 +126,10 @@ def create_router(uow: UnitOfWork, book: PactBook, clock: Clock) -> APIRouter:
         request: Request,
         response: Response,
         state: ClockState | None = None,
-        rep: Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00]+$")] = None,
+        rep: Annotated[str | None, Query(min_length=1, max_length=200, pattern=NO_NUL)] = None,
         lead: UUID | None = None,
         whose: Whose | None = None,
-        policy: Annotated[str | None, Query(max_length=63, pattern=r"^[^\x00]+$")] = None,
+        policy: Annotated[str | None, Query(min_length=1, max_length=63, pattern=NO_NUL)] = None,
         released_at_pace: bool | None = None,
         due_before: Annotated[AwareDatetime | None, Query(ge=_EARLIEST, le=_LATEST)] = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
@@ -153,9 +155,7 @@ def create_router(uow: UnitOfWork, book: PactBook, clock: Clock) -> APIRouter:
             clocks, following = await page_of_clocks(tx, wanted, limit=limit, after=after)
             versions = {one.pact_version for one in clocks}
             pacts = {version: (await book.at(tx, version)).pact for version in versions}
-        if following:
-            url = request.url.include_query_params(after=following)
-            response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
+        link_next(request, response, following)
         now = clock.now()
         shown = [_shown(one, now, pacts[one.pact_version]) for one in clocks]
         return ClockPage(items=shown, next=following)

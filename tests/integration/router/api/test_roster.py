@@ -269,6 +269,18 @@ async def test_a_list_of_accounts_is_kept_by_registrable_domain(service: Service
     assert broken.json()["errors"][0]["pointer"] == "line 2, domain"
 
 
+async def test_an_account_is_found_by_whatever_address_of_its_website_was_listed(service: Service) -> None:
+    """What a lead may state, an account list may hold: both are read the same way."""
+    for number, website in enumerate(
+        ("https://www.a{}.example?x=1", "https://u:p@a{}.example/", "a{}.example#about", "//a{}.example/x")
+    ):
+        written = website.format(number)
+        answer = await csv(service, "/v1/accounts/import", f"name,website\nA,{written}\n")
+        assert answer.status_code == 200, written
+    found = [one["domain"] for one in (await service.get("/v1/accounts"))["items"]]
+    assert found == ["a0.example", "a1.example", "a2.example", "a3.example"]
+
+
 async def test_an_account_is_put_by_domain_and_lists_are_paged(service: Service) -> None:
     for name in ("a", "b", "c"):
         answer = await service.http.put(f"/v1/accounts/shop.{name}corp.example", json={"name": name})

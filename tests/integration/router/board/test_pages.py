@@ -261,6 +261,26 @@ async def test_a_held_lead_and_an_escalated_one_wait_for_somebody(service: Servi
     assert "up@globex.example Globex ▲ escalated to boss@acme.example" in section
 
 
+async def test_of_many_that_wait_those_that_have_waited_longest_are_shown(service: Service) -> None:
+    await service.http.post(
+        "/v1/reps/dora/absences",
+        json={"starts_at": "2026-03-01T00:00:00Z", "ends_at": "2026-04-01T00:00:00Z"},
+    )
+    waiting = []
+    for number in range(14):
+        service.router.clock.advance(timedelta(minutes=1))
+        if number % 3:
+            await service.assigned(f"p{number:02}@held.example", draft={"country": "FR"})
+            waiting.append(f"p{number:02}@held.example")
+        else:
+            await service.assigned(f"p{number:02}@up.example")
+            await service.router.hear(await service.router.breach(f"p{number:02}@up.example", at_most=0))
+            waiting.append(f"p{number:02}@up.example")
+    board = await words(service, "/")
+    section = board[board.index("Waiting for an owner or a decision") : board.index("Clocks")]
+    assert re.findall(r"p\d\d@\w+\.example", section) == waiting[:12]
+
+
 async def test_a_leads_page_explains_every_rule_and_every_candidate(service: Service) -> None:
     await service.http.post(
         "/v1/reps/ben/absences",

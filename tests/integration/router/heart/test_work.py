@@ -11,7 +11,7 @@ from leadpact.errors import Conflict, NotFound, Refused
 from leadpact.events import LeadAccepted, LeadAssigned, LeadContacted, LeadRejected
 from leadpact_router.work import Recorded, accept, contact, reject
 from tests.support.fake_clock import TUESDAY_MORNING
-from tests.support.routing import Router, captured
+from tests.support.routing import PACT, Router, captured
 
 JO = "jo@globex.example"
 
@@ -156,6 +156,14 @@ async def test_a_lead_that_was_none_gives_the_turn_back(router: Router) -> None:
     await _reject(router, first, "bad_data")
     await router.hear(captured("kit@globex.example"))
     assert await router.owner_of("kit@globex.example") == "ana"
+    assert await router.value("SELECT assigned FROM turn WHERE rep_id = 'ana'") == 1
+
+
+async def test_whom_the_pact_no_longer_means_by_a_name_has_no_turn_to_be_given_back(router: Router) -> None:
+    """An id is written as it is; `ANA` is somebody else, for routing and for a rejection alike."""
+    first = await _assigned(router)
+    await router.apply_pact(PACT.replace("members: [ana,", "members: [ANA,"))
+    await _reject(router, first, "bad_data")
     assert await router.value("SELECT assigned FROM turn WHERE rep_id = 'ana'") == 1
 
 
