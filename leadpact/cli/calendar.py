@@ -57,6 +57,9 @@ Words = Annotated[
 Question = Mapping[str, Any]
 Answer = dict[str, Any]
 
+# How much alike two words are when one is taken for a slip of the other; `users` is none of `pauses`.
+_SLIP_PERCENT = 80
+
 
 @dataclass(frozen=True)
 class Named:
@@ -84,13 +87,24 @@ class Named:
 
     def pauses(self, question: Question) -> list[Pause]:
         """The pauses of a question: pairs of times, or texts "from/to"."""
+        pauses = question.get("pauses") or ()
+        if not isinstance(pauses, list | tuple):
+            raise Refused(f'pauses are a list of "from/to", not {pauses!r}')
         found = []
-        for pause in question.get("pauses") or ():
+        for pause in pauses:
             edges = pause.split("/") if isinstance(pause, str) else pause
             if not isinstance(edges, list | tuple) or len(edges) != 2:
                 raise Refused(f'a pause is two times, "from/to", not {pause!r}')
             found.append((self.instant(edges[0]), self.instant(edges[1])))
         return found
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of question: which fields of it are read, and what answers it."""
+
+    fields: tuple[str, ...]
+    answer: Callable[[Named, Question], Answer]
 
 
 @app.command()
@@ -125,14 +139,15 @@ def is_open(
     pact: PactFile = None,
     calendar: CalendarName = None,
     file: CalendarFile = None,
+    pause: Pauses = None,
     batch: Batch = None,
     as_json: AsJson = False,
 ) -> None:
     """Say whether a calendar is open at a time (default: now), and when that changes."""
     found = _find(pact, calendar, file)
     if batch:
-        raise typer.Exit(_answer_batch(batch, found, answer_open))
-    answer = _answered(answer_open, found, {"at": at or _now().isoformat()})
+        raise typer.Exit(_answer_batch(batch, found, OPEN))
+    answer = _answered(OPEN, found, {"at": at or _now().isoformat(), "pauses": pause})
     _print_json(answer) if as_json else typer.echo(_open_sentence(found, answer))
 
 
@@ -151,9 +166,9 @@ def add(
     """Say when something is due: START plus DURATION."""
     found = _find(pact, calendar, file)
     if batch:
-        raise typer.Exit(_answer_batch(batch, found, answer_add))
+        raise typer.Exit(_answer_batch(batch, found, ADD))
     question = {"start": start, "duration": duration, "pauses": pause}
-    answer = _answered(answer_add, found, question)
+    answer = _answered(ADD, found, question)
     _print_json(answer) if as_json else typer.echo(_due_sentence(found, question, answer, _zones(also_in)))
 
 
@@ -171,17 +186,18 @@ def between(
     """Say how much working time lies between two times: FROM and TO."""
     found = _find(pact, calendar, file)
     if batch:
-        raise typer.Exit(_answer_batch(batch, found, answer_between))
+        raise typer.Exit(_answer_batch(batch, found, BETWEEN))
     question = {"from": from_, "to": to, "pauses": pause}
-    answer = _answered(answer_between, found, question)
+    answer = _answered(BETWEEN, found, question)
     _print_json(answer) if as_json else typer.echo(_between_sentence(found, question))
 
 
 def answer_open(calendar: Named, question: Question) -> Answer:
-    """Of `at`: is it open, and when does that change."""
-    at = calendar.instant(_asked(question, "at"))
-    open_now = calendar.working.is_open(at)
-    changes = _next_close(calendar.working, at) if open_now else calendar.working.next_open(at)
+    """Of `at` and `pauses`: is it open, and when does that change."""
+    at, pauses = calendar.instant(_asked(question, "at")), calendar.pauses(question)
+    open_now = calendar.working.is_open(at, pauses=pauses)
+    change = _next_close if open_now else WorkingCalendar.next_open
+    changes = change(calendar.working, at, pauses=pauses)
     said = "closes_at" if open_now else "opens_at"
     return {"open": open_now, said: changes and calendar.local(changes)}
 
@@ -202,6 +218,11 @@ def answer_between(calendar: Named, question: Question) -> Answer:
     return {
         "business_seconds": calendar.working.between(a, b, pauses=calendar.pauses(question)).total_seconds()
     }
+
+
+OPEN = Kind(("at", "pauses"), answer_open)
+ADD = Kind(("start", "duration", "pauses"), answer_add)
+BETWEEN = Kind(("from", "to", "pauses"), answer_between)
 
 
 def _find(pact: Path | None, name: str | None, file: Path | None) -> Named:
@@ -238,22 +259,32 @@ def _alone_in(file: Path) -> Named:
     return Named(file.stem, section)
 
 
-def _answered(answer: Callable[[Named, Question], Answer], calendar: Named, question: Question) -> Answer:
+def _answered(kind: Kind, calendar: Named, question: Question) -> Answer:
     """The answer, or Refused where the domain says ValueError."""
+    _refuse_slips(kind, question)
     try:
-        return answer(calendar, question)
+        return kind.answer(calendar, question)
     except ValueError as error:
         raise Refused(str(error)) from error
 
 
-def _answer_batch(batch: Path, calendar: Named, answer: Callable[[Named, Question], Answer]) -> int:
+def _refuse_slips(kind: Kind, question: Question) -> None:
+    """Other fields come back with the answer; one that looks like a field that is missing was meant to be it."""
+    missing = [field for field in kind.fields if not question.get(field)]
+    for field in question:
+        meant = nearest(field, missing, alike_percent=_SLIP_PERCENT)
+        if meant and field not in kind.fields:
+            raise Refused(f"{field!r} is no field of this question; did you mean {meant!r}?")
+
+
+def _answer_batch(batch: Path, calendar: Named, kind: Kind) -> int:
     """Answer every line; one that cannot be answered says why, and the exit code tells that there was one."""
     code = exit_codes.OK
     try:
         with sys.stdin if str(batch) == "-" else batch.open(encoding="utf-8") as lines:
             for line in lines:
                 if line.strip():
-                    answered = _answer_line(line, calendar, answer)
+                    answered = _answer_line(line, calendar, kind)
                     code = exit_codes.ERROR if "error" in answered else code
                     _print_json(answered)
     except OSError as error:
@@ -263,15 +294,15 @@ def _answer_batch(batch: Path, calendar: Named, answer: Callable[[Named, Questio
     return code
 
 
-def _answer_line(line: str, calendar: Named, answer: Callable[[Named, Question], Answer]) -> Answer:
+def _answer_line(line: str, calendar: Named, kind: Kind) -> Answer:
     try:
         question = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return {"error": f"not JSON: {error}", "line": line.strip()}
     if not isinstance(question, dict):
         return {"error": "a question is a JSON object", "line": line.strip()}
     try:
-        return {**question, **_answered(answer, calendar, question)}
+        return {**question, **_answered(kind, calendar, question)}
     except Refused as error:
         return {**question, "error": error.detail}
 
@@ -327,10 +358,10 @@ def _described(calendar: Named, year: int) -> Answer:
     }
 
 
-def _next_close(calendar: WorkingCalendar, at: datetime) -> datetime | None:
+def _next_close(calendar: WorkingCalendar, at: datetime, *, pauses: Sequence[Pause]) -> datetime | None:
     """The end of the open span that holds `at`; none if that is more than a year away, or beyond what a calendar knows."""
-    horizon = min(at + timedelta(days=366), END)
-    _, closes = calendar.intervals(at, horizon)[0]
+    horizon = min(at.astimezone(UTC) + timedelta(days=366), END)
+    _, closes = calendar.intervals(at, horizon, pauses=pauses)[0]
     return None if closes == horizon else closes
 
 
@@ -344,7 +375,8 @@ def _zones(names: Sequence[str] | None) -> Sequence[str]:
 
 
 def _print_json(answer: Answer) -> None:
-    typer.echo(json.dumps(answer, ensure_ascii=False))
+    # Half a character, which JSON can escape, is no text that can be printed: it stays escaped.
+    typer.echo(json.dumps(answer, ensure_ascii=False).encode(errors="backslashreplace"))
 
 
 def _now() -> datetime:

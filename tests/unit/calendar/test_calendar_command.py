@@ -102,6 +102,20 @@ def test_a_calendar_that_never_closes_says_so(tmp_path: Path) -> None:
     assert said("open", "2026-11-20 15:00", "--file", str(file)) == "open; it never closes"
 
 
+@pytest.mark.parametrize("at", ["2025-10-24 02:30", "2025-03-28 02:30"])
+def test_a_year_that_ends_in_a_repeated_or_skipped_hour_is_no_closing(tmp_path: Path, at: str) -> None:
+    file = tmp_path / "always.yaml"
+    file.write_text("{timezone: Europe/Berlin, hours: always}")
+    assert said("open", at, "--file", str(file)) == "open; it never closes"
+
+
+def test_a_pause_closes_a_calendar_and_its_start_is_the_next_close(berlin: list[str]) -> None:
+    paused = [*berlin, "--pause", "2026-11-23 09:30/2026-11-23 11:00"]
+    assert said("open", "2026-11-23 09:00", *paused) == "open until Mon 2026-11-23 09:30 in Berlin"
+    assert said("open", "2026-11-23 10:00", *paused) == "closed; opens Mon 2026-11-23 11:00 in Berlin"
+    assert said("open", "2026-11-23 11:00", *paused) == "open until Mon 2026-11-23 12:30 in Berlin"
+
+
 @pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Tokyo"])
 def test_the_last_day_that_a_calendar_knows_is_answered_in_sentences_too(tmp_path: Path, zone: str) -> None:
     file = tmp_path / "last.yaml"
@@ -187,6 +201,42 @@ def test_a_batch_may_come_from_a_file_and_ask_each_question(berlin: list[str], t
     assert lines(run("between", *berlin, "--batch", str(file)))[0]["business_seconds"] == 7200
     file.write_text('{"at": "2026-11-20 16:00"}\n')
     assert lines(run("open", *berlin, "--batch", str(file)))[0]["opens_at"] == "2026-11-23T09:00:00+01:00"
+
+
+def test_a_batch_about_open_heeds_pauses(berlin: list[str]) -> None:
+    question = {"at": "2026-11-23 10:00", "pauses": ["2026-11-23 09:30/2026-11-23 11:00"]}
+    (answer,) = lines(run("open", *berlin, "--batch", "-", typed=json.dumps(question)))
+    assert (answer["open"], answer["opens_at"]) == (False, "2026-11-23T11:00:00+01:00")
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ('{"at": "2026-11-23 10:00", "pauses": 5}', "pauses are a list"),
+        ('{"at": "2026-11-23 10:00", "pauses": "2026-11-23 09:30/2026-11-23 11:00"}', "pauses are a list"),
+        ('{"at": "2026-11-23 10:00", "pauses": [5]}', "a pause is two times"),
+        ("[" * 100_000, "not JSON"),
+    ],
+)
+def test_no_line_keeps_those_after_it_from_an_answer(berlin: list[str], line: str, why: str) -> None:
+    typed = f'{line}\n{{"at": "2026-11-23 10:00", "id": "\\ud800 é"}}\n'
+    wrong, right = lines(run("open", *berlin, "--batch", "-", typed=typed))
+    assert why in wrong["error"]
+    assert (right["open"], right["id"]) == (True, "\ud800 é")
+
+
+@pytest.mark.parametrize("slip", ["pause", "Pauses", "paused", "puases"])
+def test_a_field_that_looks_like_a_missing_one_is_refused(berlin: list[str], slip: str) -> None:
+    question = {"from": FRIDAY, "to": "2026-11-23 10:00", slip: ["2026-11-20 15:30/2026-11-23 09:30"]}
+    (answer,) = lines(run("between", *berlin, "--batch", "-", typed=json.dumps(question)))
+    assert answer["error"] == f"{slip!r} is no field of this question; did you mean 'pauses'?"
+
+
+def test_fields_that_look_like_none_come_back(berlin: list[str]) -> None:
+    own = {"id": 7, "state": "open", "users": 3, "cat": "a", "form": "demo", "date": "2026-11-20"}
+    (answer,) = lines(run("open", *berlin, "--batch", "-", typed=json.dumps({"at": FRIDAY, **own})))
+    assert own.items() <= answer.items()
+    assert answer["open"]
 
 
 # Pictures
