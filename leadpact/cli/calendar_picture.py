@@ -33,6 +33,7 @@ def week(section: CalendarSection) -> list[str]:
         shown = [*own, *(Interval(opens - DAY_SECONDS, closes - DAY_SECONDS) for opens, closes in before)]
         cells = "".join(_cell(shown, start) for start in range(0, DAY_SECONDS, _CELL_SECONDS))
         lines.append(f"{word.title()}  {cells}  {_said(own)}")
+    lines.append(f"     {OPEN} open  {PARTLY} open for a part of the half hour  {SHUT} closed")
     return lines
 
 

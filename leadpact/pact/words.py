@@ -25,10 +25,10 @@ _MEANT_COUNTRIES = {"UK": "GB", "EN": "GB", "EL": "GR", "USA": "US"}
 _LIKENESS_PERCENT = 60
 
 
-def nearest(word: str, choices: Iterable[str]) -> str:
+def nearest(word: str, choices: Iterable[str], *, alike_percent: int = _LIKENESS_PERCENT) -> str:
     """The choice most like ``word``, or an empty string when none is near."""
     found = process.extractOne(
-        word, list(choices), scorer=fuzz.ratio, processor=str.casefold, score_cutoff=_LIKENESS_PERCENT
+        word, list(choices), scorer=fuzz.ratio, processor=str.casefold, score_cutoff=alike_percent
     )
     return found[0] if found else ""
 

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
+from itertools import chain, cycle
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
@@ -11,8 +13,10 @@ from hypothesis import strategies as st
 from leadpact.domain.working_calendar import Interval, WorkingCalendar
 from tests.support.second_stepper import SecondStepper
 
-MODEST = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-DAY = 86_400
+MODEST = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+MINUTE, QUARTER, HOUR, DAY = 60, 900, 3600, 86_400
+
+Pauses = Sequence[tuple[datetime, datetime]]
 
 # A zone and a UTC moment near which its wall clock does something.
 AWKWARD = [
@@ -78,14 +82,65 @@ def asked(draw: st.DrawFn, step: int) -> Asked:
     return Asked(calendar, SecondStepper(zone, weekly, holidays, exceptions, step), start)
 
 
+@st.composite
+def asked_to_the_second(draw: st.DrawFn) -> Asked:
+    """Short shifts, at the same seconds of every day, close around the moment at which the clock does something."""
+    zone, moment = draw(st.sampled_from(AWKWARD))
+    pattern = draw(st.lists(st.tuples(seconds(1, HOUR), seconds(10 * MINUTE, HOUR)), min_size=1, max_size=4))
+    wall = moment.astimezone(ZoneInfo(zone))
+    at = wall.hour * HOUR + wall.minute * MINUTE - HOUR
+    until = at + 5 * HOUR
+    hours = []
+    for gap, length in cycle(pattern):
+        if at > until:
+            break
+        opens = (at + gap) % DAY
+        hours.append(Interval(opens, opens + length))
+        at += gap + length
+    weekly = dict.fromkeys(range(7), hours)
+    start = moment + timedelta(seconds=draw(seconds(-HOUR, HOUR)))
+    return Asked(WorkingCalendar(zone, weekly), SecondStepper(zone, weekly), start)
+
+
+@st.composite
+def closed_for_long(draw: st.DrawFn) -> Asked:
+    """Weeks in which every day is closed, but for one or two that may be opened after all."""
+    zone, moment = draw(st.sampled_from([(zone, at) for zone, at in AWKWARD if not at.timestamp() % QUARTER]))
+    weekly = draw(st.dictionaries(st.integers(0, 6), shifts(QUARTER), min_size=1))
+    first = draw(days_near(moment))
+    closed = [first + timedelta(days=n) for n in range(draw(st.integers(9, 70)))]
+    opened = draw(st.dictionaries(st.sampled_from(closed), shifts(QUARTER), max_size=2))
+    exceptions = opened if (by_holidays := draw(st.booleans())) else dict.fromkeys(closed, ()) | opened
+    try:
+        calendar = WorkingCalendar(
+            zone, weekly, holidays=closed if by_holidays else (), exceptions=exceptions
+        )
+    except ValueError:  # overlaps over midnight, or never open
+        assume(False)
+    start = moment + timedelta(seconds=draw(seconds(-3 * DAY, 20 * DAY, step=QUARTER)))
+    return Asked(calendar, SecondStepper(zone, weekly, closed, exceptions, QUARTER), start)
+
+
+def seconds(at_least: int, at_most: int, *, step: int = 1) -> st.SearchStrategy[int]:
+    return st.integers(at_least // step, at_most // step).map(lambda n: n * step)
+
+
 def spans(step: int, at_most: int) -> st.SearchStrategy[timedelta]:
-    return st.integers(0, at_most // step).map(lambda n: timedelta(seconds=n * step))
+    return seconds(0, at_most, step=step).map(lambda n: timedelta(seconds=n))
 
 
-def pauses_after(
-    start: datetime, lengths: Sequence[tuple[timedelta, timedelta]]
-) -> list[tuple[datetime, datetime]]:
+def pauses_after(start: datetime, lengths: Sequence[tuple[timedelta, timedelta]]) -> Pauses:
     return [(start + gap, start + gap + length) for gap, length in lengths]
+
+
+def some_pauses(step: int, within: int) -> st.SearchStrategy[list[tuple[timedelta, timedelta]]]:
+    """How long after something each pause begins, and how long it is."""
+    return st.lists(st.tuples(spans(step, within), spans(step, within // 2)), min_size=1, max_size=3)
+
+
+def in_reach(case: Asked, amount: timedelta, within: timedelta, pauses: Pauses = ()) -> timedelta:
+    """As much of an amount as the time ahead has, or stepping to its end would take too long."""
+    return min(amount, case.calendar.between(case.start, case.start + within, pauses=pauses))
 
 
 @MODEST
@@ -112,26 +167,31 @@ def test_the_open_intervals_are_those_seen_minute_by_minute(case: Asked, span: t
 @MODEST
 @given(asked(step=60), spans(60, DAY))
 def test_a_deadline_is_where_counting_open_minutes_ends(case: Asked, amount: timedelta) -> None:
-    due = case.calendar.add(case.start, amount)
-    assume(due - case.start < timedelta(days=9))
-    assert due == case.stepper.add(case.start, amount)
+    amount = in_reach(case, amount, timedelta(days=9))
+    assert case.calendar.add(case.start, amount) == case.stepper.add(case.start, amount)
 
 
 @MODEST
 @given(asked(step=60))
 def test_open_and_next_open_are_what_the_wall_clock_says(case: Asked) -> None:
     assert case.calendar.is_open(case.start) == case.stepper.is_open(case.start)
-    opens = case.calendar.next_open(case.start)
-    assume(opens - case.start < timedelta(days=9))
-    assert opens == case.stepper.next_open(case.start)
+    assert case.calendar.next_open(case.start) == case.stepper.next_open(case.start)
 
 
 @MODEST
-@given(
-    asked(step=60),
-    spans(60, DAY),
-    st.lists(st.tuples(spans(60, 2 * DAY), spans(60, DAY)), min_size=1, max_size=3),
-)
+@given(asked(step=60), some_pauses(60, 2 * DAY))
+def test_a_pause_is_closed_and_what_opens_after_it_is_what_the_wall_clock_says(
+    case: Asked, lengths: list[tuple[timedelta, timedelta]]
+) -> None:
+    calendar, stepper, start = case
+    pauses = pauses_after(start - timedelta(hours=6), lengths)
+    for at in [start, *chain(*pauses)]:
+        assert calendar.is_open(at, pauses=pauses) == stepper.is_open(at, pauses)
+        assert calendar.next_open(at, pauses=pauses) == stepper.next_open(at, pauses)
+
+
+@MODEST
+@given(asked(step=60), spans(60, DAY), some_pauses(60, 2 * DAY))
 def test_paused_minutes_do_not_count(
     case: Asked, amount: timedelta, lengths: list[tuple[timedelta, timedelta]]
 ) -> None:
@@ -140,9 +200,40 @@ def test_paused_minutes_do_not_count(
     end = start + timedelta(days=1)
     assert calendar.between(start, end, pauses=pauses) == stepper.between(start, end, pauses)
     assert calendar.intervals(start, end, pauses=pauses) == stepper.intervals(start, end, pauses)
-    due = calendar.add(start, amount, pauses=pauses)
-    assume(due - start < timedelta(days=9))
-    assert due == stepper.add(start, amount, pauses)
+    amount = in_reach(case, amount, timedelta(days=9), pauses)
+    assert calendar.add(start, amount, pauses=pauses) == stepper.add(start, amount, pauses)
+
+
+@MODEST
+@given(asked_to_the_second(), spans(1, HOUR), spans(1, HOUR), some_pauses(1, HOUR))
+def test_every_answer_is_exact_to_the_second(
+    case: Asked, amount: timedelta, span: timedelta, lengths: list[tuple[timedelta, timedelta]]
+) -> None:
+    calendar, stepper, start = case
+    end = start + span
+    for pauses in (), pauses_after(start - timedelta(minutes=10), lengths):
+        assert calendar.is_open(start, pauses=pauses) == stepper.is_open(start, pauses)
+        assert calendar.next_open(start, pauses=pauses) == stepper.next_open(start, pauses)
+        assert calendar.between(start, end, pauses=pauses) == stepper.between(start, end, pauses)
+        assert calendar.intervals(start, end, pauses=pauses) == stepper.intervals(start, end, pauses)
+        short = in_reach(case, amount, timedelta(hours=3), pauses)
+        assert calendar.add(start, short, pauses=pauses) == stepper.add(start, short, pauses)
+
+
+@MODEST
+@given(closed_for_long(), spans(QUARTER, DAY // 2), spans(QUARTER, 70 * DAY), some_pauses(QUARTER, 40 * DAY))
+def test_weeks_without_an_open_day_are_waited_out(
+    case: Asked, amount: timedelta, span: timedelta, lengths: list[tuple[timedelta, timedelta]]
+) -> None:
+    calendar, stepper, start = case
+    end = start + span
+    for pauses in (), pauses_after(start - timedelta(days=5), lengths):
+        assert calendar.is_open(start, pauses=pauses) == stepper.is_open(start, pauses)
+        assert calendar.next_open(start, pauses=pauses) == stepper.next_open(start, pauses)
+        assert calendar.between(start, end, pauses=pauses) == stepper.between(start, end, pauses)
+        assert calendar.intervals(start, end, pauses=pauses) == stepper.intervals(start, end, pauses)
+        near = in_reach(case, amount, timedelta(days=120), pauses)
+        assert calendar.add(start, near, pauses=pauses) == stepper.add(start, near, pauses)
 
 
 @MODEST

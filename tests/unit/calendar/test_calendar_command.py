@@ -63,8 +63,32 @@ def test_holidays_on_the_way_are_named(berlin: list[str]) -> None:
     )
 
 
+def test_the_first_day_is_named_when_it_is_closed_as_a_whole(berlin: list[str]) -> None:
+    weekend = "; 1 h used on Monday; Saturday and Sunday closed"
+    assert said("add", "2026-11-21 15:00", "1 business hour", *berlin).endswith(weekend)
+    assert said("add", "2026-11-20 17:00", "1 business hour", *berlin).endswith(weekend)
+    assert said("add", "2026-12-25 10:00", "1 business hour", *berlin).endswith(
+        "; Fri 25 Dec to Sun 3 Jan (Christmas Day, Second Day of Christmas, New Year's Day) closed"
+    )
+
+
+def test_the_last_day_is_named_when_it_is_closed_and_the_way_reaches_into_it(berlin: list[str]) -> None:
+    assert said("between", "2026-11-20 15:00", "2026-11-21 00:00", *berlin) == "1 h; 1 h used on Friday"
+    assert said("between", "2026-11-20 15:00", "2026-11-21 00:01", *berlin) == (
+        "1 h; 1 h used on Friday; Saturday closed"
+    )
+
+
+def test_a_day_that_the_date_line_left_out_was_not_closed(tmp_path: Path) -> None:
+    file = tmp_path / "apia.yaml"
+    file.write_text('{timezone: Pacific/Apia, hours: {mon-fri: "09:00-17:00"}}')
+    assert said("add", "2011-12-29 16:00", "2 business hours", "--file", str(file)) == (
+        "due Mon 2012-01-02 10:00 in Apia; 1 h used on Thursday, 1 h on Monday; Saturday and Sunday closed"
+    )
+
+
 def test_a_long_way_is_summed_up(berlin: list[str]) -> None:
-    assert said("add", FRIDAY, "20 business days", *berlin).endswith("; over 22 days, 10 closed in between")
+    assert said("add", FRIDAY, "20 business days", *berlin).endswith("; over 22 days, 10 closed")
 
 
 def test_wall_time_says_that_every_hour_counts(berlin: list[str]) -> None:
@@ -102,6 +126,47 @@ def test_a_calendar_that_never_closes_says_so(tmp_path: Path) -> None:
     assert said("open", "2026-11-20 15:00", "--file", str(file)) == "open; it never closes"
 
 
+def test_in_an_hour_that_comes_twice_the_first_is_meant_and_both_passes_are_told_apart(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "always.yaml"
+    file.write_text("{timezone: Europe/Berlin, hours: always}")
+    at = ["--file", str(file)]
+    assert said("add", "2026-10-25 02:30", "1 business hour", *at, "--in", "Europe/Paris") == (
+        "due Sun 2026-10-25 02:30 CET in Berlin, 02:30 CET in Paris; 1 h used on Sunday; "
+        "2026-10-25 02:30 comes twice, taken for 02:30 CEST"
+    )
+    assert said("add", "2026-10-25T02:30+01:00", "1 hour", *at) == (
+        "due Sun 2026-10-25 03:30 in Berlin; every hour counts"
+    )
+    (answer,) = lines(run("add", "2026-10-25 02:30", "1 hour", *at, "--json"))
+    assert answer["local"] == "2026-10-25T02:30:00+01:00"
+    assert answer["read_as"] == {"2026-10-25 02:30": "2026-10-25T02:30:00+02:00"}
+
+
+def test_a_pause_that_begins_in_an_hour_that_comes_twice_is_said_too(tmp_path: Path) -> None:
+    file = tmp_path / "always.yaml"
+    file.write_text("{timezone: Europe/Berlin, hours: always}")
+    pause = ["--pause", "2026-10-25 02:15/2026-10-25 03:15"]
+    assert said("between", "2026-10-25 00:00", "2026-10-25 04:00", *pause, "--file", str(file)) == (
+        "3 h; 3 h used on Sunday; 2026-10-25 02:15 comes twice, taken for 02:15 CEST"
+    )
+
+
+@pytest.mark.parametrize("at", ["2025-10-24 02:30", "2025-03-28 02:30"])
+def test_a_year_that_ends_in_a_repeated_or_skipped_hour_is_no_closing(tmp_path: Path, at: str) -> None:
+    file = tmp_path / "always.yaml"
+    file.write_text("{timezone: Europe/Berlin, hours: always}")
+    assert said("open", at, "--file", str(file)) == "open; it never closes"
+
+
+def test_a_pause_closes_a_calendar_and_its_start_is_the_next_close(berlin: list[str]) -> None:
+    paused = [*berlin, "--pause", "2026-11-23 09:30/2026-11-23 11:00"]
+    assert said("open", "2026-11-23 09:00", *paused) == "open until Mon 2026-11-23 09:30 in Berlin"
+    assert said("open", "2026-11-23 10:00", *paused) == "closed; opens Mon 2026-11-23 11:00 in Berlin"
+    assert said("open", "2026-11-23 11:00", *paused) == "open until Mon 2026-11-23 12:30 in Berlin"
+
+
 @pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Tokyo"])
 def test_the_last_day_that_a_calendar_knows_is_answered_in_sentences_too(tmp_path: Path, zone: str) -> None:
     file = tmp_path / "last.yaml"
@@ -132,6 +197,14 @@ def test_json_answers_are_one_object(berlin: list[str]) -> None:
     assert lines(run("open", "2026-11-20 15:00", *berlin, "--json")) == [
         {"open": True, "closes_at": "2026-11-20T16:00:00+01:00"}
     ]
+
+
+def test_other_zones_are_part_of_json_answers_too(berlin: list[str]) -> None:
+    question = {"start": FRIDAY, "duration": "2 business hours"}
+    london = ["--in", "Europe/London"]
+    (one,) = lines(run("add", *question.values(), *berlin, *london, "--json"))
+    (of_batch,) = lines(run("add", *berlin, *london, "--batch", "-", typed=json.dumps(question)))
+    assert one["in"] == of_batch["in"] == {"Europe/London": "2026-11-23T09:20:00+00:00"}
 
 
 # Batches
@@ -189,15 +262,67 @@ def test_a_batch_may_come_from_a_file_and_ask_each_question(berlin: list[str], t
     assert lines(run("open", *berlin, "--batch", str(file)))[0]["opens_at"] == "2026-11-23T09:00:00+01:00"
 
 
+def test_a_batch_about_open_heeds_pauses(berlin: list[str]) -> None:
+    question = {"at": "2026-11-23 10:00", "pauses": ["2026-11-23 09:30/2026-11-23 11:00"]}
+    (answer,) = lines(run("open", *berlin, "--batch", "-", typed=json.dumps(question)))
+    assert (answer["open"], answer["opens_at"]) == (False, "2026-11-23T11:00:00+01:00")
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ('{"at": "2026-11-23 10:00", "pauses": 5}', "pauses are a list"),
+        ('{"at": "2026-11-23 10:00", "pauses": "2026-11-23 09:30/2026-11-23 11:00"}', "pauses are a list"),
+        ('{"at": "2026-11-23 10:00", "pauses": [5]}', "a pause is two times"),
+        ("[" * 100_000, "not JSON"),
+    ],
+)
+def test_no_line_keeps_those_after_it_from_an_answer(berlin: list[str], line: str, why: str) -> None:
+    typed = f'{line}\n{{"at": "2026-11-23 10:00", "id": "\\ud800 é"}}\n'
+    wrong, right = lines(run("open", *berlin, "--batch", "-", typed=typed))
+    assert why in wrong["error"]
+    assert (right["open"], right["id"]) == (True, "\ud800 é")
+
+
+@pytest.mark.parametrize("slip", ["pause", "Pauses", "paused", "puases"])
+def test_a_field_that_looks_like_a_missing_one_is_refused(berlin: list[str], slip: str) -> None:
+    question = {"from": FRIDAY, "to": "2026-11-23 10:00", slip: ["2026-11-20 15:30/2026-11-23 09:30"]}
+    (answer,) = lines(run("between", *berlin, "--batch", "-", typed=json.dumps(question)))
+    assert answer["error"] == f"{slip!r} is no field of this question; did you mean 'pauses'?"
+
+
+def test_fields_that_look_like_none_come_back(berlin: list[str]) -> None:
+    own = {"id": 7, "state": "open", "users": 3, "cat": "a", "form": "demo", "date": "2026-11-20"}
+    (answer,) = lines(run("open", *berlin, "--batch", "-", typed=json.dumps({"at": FRIDAY, **own})))
+    assert own.items() <= answer.items()
+    assert answer["open"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["add", FRIDAY, "24 hours"],
+        ["add", "--pause", "2026-11-20 15:30/2026-11-20 15:40"],
+        ["between", FRIDAY, FRIDAY],
+        ["open", FRIDAY],
+    ],
+)
+def test_a_question_beside_a_batch_is_refused(berlin: list[str], arguments: list[str]) -> None:
+    with pytest.raises(Refused, match="brings its own questions"):
+        run(*arguments, *berlin, "--batch", "-", typed="")
+
+
 # Pictures
 
 
 def test_the_week_is_drawn_by_half_hours(tmp_path: Path) -> None:
     file = tmp_path / "desk.yaml"
     file.write_text('{timezone: UTC, hours: {mon: "09:00-12:30 13:15-18:00", fri: "22:00-06:00"}}')
-    week = said("show", "--file", str(file), "--year", "2026").splitlines()[3:10]
+    shown = said("show", "--file", str(file), "--year", "2026").splitlines()
+    week = shown[3:10]
     assert week[0] == "Mon  ··················███████·▌█████████············  09:00-12:30 13:15-18:00"
     assert week[4] == "Fri  ············································████  22:00-06:00"
+    assert shown[10].strip() == "█ open  ▌ open for a part of the half hour  · closed"
     assert week[5] == "Sat  ████████████····································  closed"
 
 
@@ -231,6 +356,8 @@ def test_a_calendar_of_the_example_pact_is_found_by_name() -> None:
 
 
 def test_exactly_one_source_of_a_calendar_is_needed(berlin: list[str]) -> None:
+    with pytest.raises(Refused, match="a --file holds one alone"):
+        run("open", FRIDAY, *berlin, "--calendar", "berlin")
     with pytest.raises(Refused, match="say which calendar"):
         run("open", FRIDAY)
     with pytest.raises(Refused, match="say which calendar"):
@@ -271,6 +398,8 @@ def test_a_mistake_in_a_calendar_file_names_its_line(tmp_path: Path) -> None:
         (["add", "0001-01-01 00:00", "1 business hour"], "1970 to 2199"),
         (["add", "9999-12-31T23:59-14:00", "1 business hour"], "1970 to 2199"),
         (["add", FRIDAY, "24 hours", "--in", "Nowhere/X"], "is no time zone$"),
+        (["add", "2026-03-29 02:30", "1 hour"], r"does not exist in Europe/Berlin.*\+01:00 or .*\+02:00$"),
+        (["add", FRIDAY, "1 hour", "--pause", f"{FRIDAY}/2026-03-29 02:00"], "does not exist"),
     ],
 )
 def test_a_question_that_makes_no_sense_is_refused_with_a_reason(
