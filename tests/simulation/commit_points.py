@@ -16,6 +16,7 @@ from enum import Enum
 from typing import Any
 
 from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import await_only
 
@@ -78,7 +79,8 @@ class Script:
             case Does.BREAK if point is At.AFTER:
                 raise Transient("the answer to the commit was lost")
             case Does.BREAK:
-                raise ConnectionResetError("the connection was lost")
+                # As the engine names what the driver raises; hooks of the engine are not asked for it themselves.
+                raise OperationalError(None, None, ConnectionResetError("the connection was lost"))
             case Does.PAUSE:
                 self.is_there.set()
                 await_only(self.go_on.wait())

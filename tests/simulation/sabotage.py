@@ -13,6 +13,7 @@ from typing import Any
 from unittest.mock import patch
 
 from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
 
 from leadpact.bus import consume
 from leadpact.bus.carrier import ApplyBatch
@@ -123,7 +124,7 @@ async def _announcing_afterwards(self: UnitOfWork) -> AsyncIterator[Transaction]
             yield tx
         async with self._engine.connect() as connection, connection.begin():
             await announce(connection, self._source, tx.announcements)
-    except OSError as error:
+    except DBAPIError as error:
         raise Transient("lost") from error
 
 

@@ -24,12 +24,12 @@ NOTICED_BY = {
     "had-it-before": 1,
     "desk": 1,
     "offline": 3,
-    "left-twice": 2,
+    "left-twice": 4,
     "sweep-lock": 5,
     "fired-twice": 1,
     "quiet": 2,
     "hindsight": 1,
-    "automatic": 2,
+    "automatic": 7,
     "clock-lock": 10,
     "early": 5,
     "holidays": 7,
@@ -37,9 +37,12 @@ NOTICED_BY = {
     "late-news": 1,
     "pact-version": 3,
     "summer-time": 3,
+    "horizon": 23,
+    "release-lock": 21,
+    "move-lock": 8,
 }
 # Noticed by no seed that is known: they are tried by hand, and other tests hold what they take away (docs/simulation.md says which).
-NOT_PINNED = frozenset({"horizon", "floor-lock", "release-lock", "move-lock"})
+NOT_PINNED = frozenset({"floor-lock"})
 
 
 @pytest.fixture(scope="module")

@@ -68,8 +68,8 @@ _BEHIND = text(
 )
 _LINES = text(
     """
-    SELECT held_pool FROM unnest(CAST(:pools AS text[])) AS held_pool
-    WHERE EXISTS (SELECT FROM lead l WHERE l.held_since IS NOT NULL AND l.held_pool = held_pool AND (l.hop > 0) = false)
+    SELECT pool FROM unnest(CAST(:pools AS text[])) AS asked(pool)
+    WHERE EXISTS (SELECT FROM lead WHERE held_since IS NOT NULL AND held_pool = asked.pool AND (hop > 0) = false)
     """
 )
 
@@ -122,7 +122,7 @@ async def lock_held_leads(
 
 async def pools_with_a_line(tx: Transaction, pools: Collection[str]) -> set[str]:
     """Those of ``pools`` for which leads wait that nobody has had yet."""
-    return {row.held_pool for row in await tx.execute(_LINES, {"pools": sorted(pools)})}
+    return {row.pool for row in await tx.execute(_LINES, {"pools": sorted(pools)})}
 
 
 async def read_accounts(tx: Transaction, domains: Iterable[str]) -> dict[str, Account]:

@@ -71,6 +71,13 @@ async def test_a_new_lead_stands_behind_those_who_wait_even_if_somebody_has_just
     ]
 
 
+async def test_a_line_for_one_pool_holds_up_nobody_who_goes_to_another(router: Router) -> None:
+    await _send_away(router, *DACH)
+    await router.hear(captured("old@globex.example"))
+    await router.hear(captured("new@globex.example", draft={"country": "US"}))
+    assert await router.owner_of("new@globex.example") == "dora"
+
+
 async def test_a_lead_that_still_nobody_can_take_is_not_announced_again(router: Router) -> None:
     await _send_away(router, *DACH)
     await router.hear(captured("jo@globex.example"))
