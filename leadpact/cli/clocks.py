@@ -8,14 +8,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import typer
 
 from leadpact.cli.show import print_table
 from leadpact.cli.target import Api, AsJson, Data, Url, call_api
 from leadpact.domain.business_duration import say
-from leadpact.domain.wall_time import clock_time
+from leadpact.domain.wall_time import date_and_time
 from leadpact.errors import LeadpactError
 from leadpact.events.sla import Whose
 from leadpact_sla_timer.sla_clock import ClockState
@@ -24,7 +23,7 @@ app = typer.Typer(help="Clocks: what is due, and why.", no_args_is_help=True)
 
 _PAGE = 200
 _ROWS = 40
-"""So many moves are printed; a longer list is read by programs. Those of which something changes come first."""
+"""So many moves are printed; a longer list is read by programs. Clocks of which nothing changes are only counted."""
 
 ClockId = Annotated[UUID, typer.Argument(metavar="ID", help="The clock's id, as `due` shows it.")]
 Version = Annotated[int, typer.Option("--pact", min=1, metavar="N", help="A version that was applied.")]
@@ -290,8 +289,7 @@ def _both(at: str, clock: Clock) -> str:
 
 
 def _local(at: str, zone: str) -> str:
-    local = datetime.fromisoformat(at).astimezone(ZoneInfo(zone))
-    return f"{local:%a %d %b %Y} {clock_time(local.replace(microsecond=0))} {zone}"
+    return date_and_time(datetime.fromisoformat(at), zone)
 
 
 def _length(seconds: float) -> str:

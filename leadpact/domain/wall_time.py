@@ -7,12 +7,19 @@ apart by `fold` (PEP 495): the first pass is fold 0, the second fold 1.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 
 def clock_time(at: datetime) -> str:
     """The time of day of an aware local datetime: `10:00`, `10:00:59`, in an hour that repeats `02:30 CEST`."""
     shown = f"{at:%H:%M}" if not (at.second or at.microsecond) else at.time().isoformat()
     return f"{shown} {_pass(at)}" if is_repeated(at) else shown
+
+
+def date_and_time(at: datetime, zone: str) -> str:
+    """`Tue 26 May 2026 11:05 Europe/Berlin`, to the second."""
+    local = at.astimezone(ZoneInfo(zone)).replace(microsecond=0)
+    return f"{local:%a %d %b %Y} {clock_time(local)} {zone}"
 
 
 def is_repeated(at: datetime) -> bool:

@@ -114,13 +114,12 @@ class EmbeddedPostgres:
         launch: Callable[[], subprocess.Popen[bytes]],
         cluster: Path,
         socket_dir: Path,
-        resources: ExitStack,
     ) -> None:
         self._launch = launch
         self._process = launch()
         self._cluster = cluster
         self._socket_dir = socket_dir
-        self._resources = resources
+        self._resources = ExitStack()  # what ends with the server; `start` fills it once the server is ready
 
     @classmethod
     def start(cls, data_dir: Path, *, settings: Mapping[str, str] | None = None) -> Self:
@@ -144,7 +143,7 @@ class EmbeddedPostgres:
             _stop_leftovers(cluster)
             socket_dir = _socket_dir(cluster, account, resources)
             asked = {**SETTINGS, **(settings or {}), "unix_socket_directories": str(socket_dir)}
-            server = cls(lambda: _launch(binaries, cluster, asked, account), cluster, socket_dir, ExitStack())
+            server = cls(lambda: _launch(binaries, cluster, asked, account), cluster, socket_dir)
             resources.callback(lambda: _shut_down(server._process))
             _await_ready(server._process, cluster)
             server._resources = resources.pop_all()

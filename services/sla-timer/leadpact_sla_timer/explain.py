@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from leadpact.domain.business_duration import WallDuration, parse_duration, say
-from leadpact.domain.wall_time import clock_time
+from leadpact.domain.wall_time import date_and_time
 from leadpact.pact.model import Pact
 from leadpact.pact.sla import AttemptsPromise, DecidePromise, Promise
 from leadpact_sla_timer.sla_clock import ClockState, SlaClock
@@ -238,5 +237,4 @@ def _unit(clock: SlaClock) -> str:
 
 def _local(at: datetime | None, zone: str) -> str:
     assert at is not None
-    local = at.astimezone(ZoneInfo(zone))
-    return f"{local:%a %d %b %Y} {clock_time(local.replace(microsecond=0))} {zone}"
+    return date_and_time(at, zone)

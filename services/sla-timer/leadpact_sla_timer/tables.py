@@ -136,7 +136,7 @@ sla_clock = Table(
         "breached_at", DateTime(timezone=True)
     ),  # when the breach was announced; kept if late news voids it
     Column("met_at", DateTime(timezone=True)),  # of a breached clock: when it was done after all
-    Column("met_by", Text),  # "contacted" or "accepted"
+    Column("met_by", Text),  # in words: "contacted", "meeting booked", "rejected: no_budget", "5 attempts"
     Column("ended_at", DateTime(timezone=True)),  # of a cancelled clock
     Column("ended_because", Text),
     Column("recorded_at", DateTime(timezone=True)),  # when we heard of what ended it

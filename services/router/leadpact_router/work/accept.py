@@ -18,7 +18,7 @@ _ACCEPT = text("UPDATE assignment SET accepted_at = :at WHERE id = :id")
 
 async def accept(tx: Transaction, assignment_id: UUID, *, occurred_at: datetime, now: datetime) -> Recorded:
     """The owner took the lead on. Raises ``NotFound``, or ``Conflict`` if the assignment has ended."""
-    lead, found = await lock_reported(tx, assignment_id, occurred_at, now)
+    lead, found = await lock_reported(tx, assignment_id, now, occurred_at)
     if found.accepted_at is not None:
         return recorded("accept", lead, found, changed=False)
     refuse_if_ended(lead, found)

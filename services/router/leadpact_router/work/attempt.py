@@ -33,7 +33,7 @@ async def attempt(
 
     Raises ``NotFound``, or ``Conflict`` if the assignment had ended by then.
     """
-    lead, found = await lock_reported(tx, assignment_id, occurred_at, now)
+    lead, found = await lock_reported(tx, assignment_id, now, occurred_at)
     at = min(occurred_at, now)
     refuse_if_ended_by(lead, found, at)
     is_news = await write_down(

@@ -42,7 +42,7 @@ async def contact(
         return await attempt(
             tx, assignment_id, channel=channel, automatic=True, occurred_at=occurred_at, now=now
         )
-    lead, found = await lock_reported(tx, assignment_id, occurred_at, now)
+    lead, found = await lock_reported(tx, assignment_id, now, occurred_at)
     at = min(occurred_at, now)
     if found.contacted_at is not None and found.contacted_at <= at:
         return recorded("contact", lead, found, changed=False)

@@ -51,7 +51,7 @@ async def pause(
     if until is not None and until <= now:
         fault = Fault("#/until", "does not lie ahead", "say when the pause ends, or leave it out")
         raise Refused("A pause ends in the future.", faults=[fault])
-    lead, found = await lock_reported(tx, assignment_id, now, now)
+    lead, found = await lock_reported(tx, assignment_id, now)
     refuse_if_ended(lead, found)
     is_same_state = _is_paused(found, now) and found.paused_state == state
     if is_same_state and found.paused_until == until:
@@ -65,7 +65,7 @@ async def pause(
 
 async def resume(tx: Transaction, assignment_id: UUID, *, now: datetime) -> Recorded:
     """Sales is expected to act again. Raises ``NotFound``, or ``Conflict`` if the assignment has ended."""
-    lead, found = await lock_reported(tx, assignment_id, now, now)
+    lead, found = await lock_reported(tx, assignment_id, now)
     refuse_if_ended(lead, found)
     if not _is_paused(found, now):
         return recorded("resume", lead, found, changed=False)

@@ -58,11 +58,11 @@ class Recorded:
 
 
 async def lock_reported(
-    tx: Transaction, assignment_id: UUID, occurred_at: datetime, now: datetime
+    tx: Transaction, assignment_id: UUID, now: datetime, occurred_at: datetime | None = None
 ) -> tuple[Lead, Row[Any]]:
     """The lead first, then its assignment: the order in which everybody locks.
 
-    Raises ``NotFound``, or ``Refused`` if what is reported, ``occurred_at``, is older than the request that the assignment is about: it would
+    Raises ``NotFound``, or ``Refused`` if what is reported, at ``occurred_at`` if not just now, is older than the request that the assignment is about: it would
     keep every promise before it was made. Between the request and the assignment is right: a colleague may have called.
     """
     lead_id = (await tx.execute(_LEAD_OF, {"id": assignment_id})).scalar()
@@ -70,7 +70,7 @@ async def lock_reported(
         raise NotFound(f"There is no assignment {assignment_id}")
     lead = (await lock_leads(tx, [lead_id]))[lead_id]
     found = await lock_assignment(tx, assignment_id)
-    if occurred_at < now:
+    if occurred_at is not None and occurred_at < now:
         await _refuse_if_older_than_the_request(tx, lead, found, occurred_at, now)
     return lead, found
 
@@ -85,9 +85,8 @@ async def _refuse_if_older_than_the_request(
 ) -> None:
     about_request = {"lead_id": lead.id, "asked_at": lead.received_at, "assigned_at": found.assigned_at}
     first_heard: datetime | None = (await tx.execute(_FIRST_HEARD, about_request)).scalar()
-    if first_heard is None or at >= first_heard - CLOCK_SKEW:
-        return
-    if first_heard > now:  # the clock was set back since: it cannot tell what was first
+    # Heard of after now: the clock was set back since, and cannot tell what was first.
+    if first_heard is None or first_heard > now or at >= first_heard - CLOCK_SKEW:
         return
     what = f"lies before the request, of {first_heard.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     fault = Fault("#/occurred_at", what, "send when it happened, with the offset from UTC")

@@ -57,7 +57,7 @@ async def reject(
     ``Conflict`` if the assignment has ended otherwise.
     """
     outcome = _outcome(applied.pact, reason, note)
-    lead, found = await lock_reported(tx, assignment_id, occurred_at, now)
+    lead, found = await lock_reported(tx, assignment_id, now, occurred_at)
     if found.ended_as == "rejected" and found.rejection["reason"] == reason:
         return recorded("reject", lead, found, changed=False)
     refuse_if_ended(lead, found)
