@@ -1,7 +1,7 @@
 """Give every stored thing an id that sorts by the time it was made.
 
 Ids are UUIDv7 (RFC 9562 §5.7): 48 bits of Unix milliseconds, then random bits. New rows land at the right edge
-of their indexes, and old ones can be pruned by an id range. Inside one process ids are strictly increasing.
+of their indexes, and old ones are found in an id range. Inside one process ids are strictly increasing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _last = 0  # without version and variant
 
 
 def new_id() -> UUID:
-    """A fresh UUIDv7. It carries wall time for locality only: nothing reads the time back out of an id.
+    """A fresh UUIDv7. It carries wall time for locality only: an id's time may say where to look, it decides nothing.
 
     The first of a millisecond begins at a random place, those after it count on from there (RFC 9562 §6.2, method 2): a batch asks
     for thousands, and randomness is a call to the system each time.

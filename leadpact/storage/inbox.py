@@ -21,11 +21,13 @@ _RECORD = text(
     ON CONFLICT DO NOTHING RETURNING event_id
     """
 )
+# Event ids are UUIDv7: an old one says where to look, in a range of the primary key. What it says is the time of whoever made it, so the
+# database's time of recording decides; an id that says it is of the future is kept until then.
 # What was set aside may be replayed, and every group will meet it again: its id is kept until then, and after that for the retention.
 _PRUNE = text(
     """
     DELETE FROM inbox WHERE (consumer, event_id) IN (
-        SELECT consumer, event_id FROM inbox i WHERE consumer = :consumer AND event_id < :first_kept
+        SELECT consumer, event_id FROM inbox i WHERE consumer = :consumer AND event_id < :first_kept AND recorded_at < :before
           AND NOT EXISTS (
             SELECT FROM dead_letter d
             WHERE d.event_id = i.event_id AND (d.settled_at IS NULL OR d.settled_at >= :before))
@@ -51,9 +53,6 @@ async def forget(tx: Transaction, consumer: str, event_id: UUID) -> None:
 
 
 async def prune_inbox(tx: Transaction, consumer: str, before: datetime, limit: int = 5_000) -> int:
-    """Forget ids from before that moment, except of events that may still come back from the dead letters.
-
-    Event ids are UUIDv7, so their order is the order of their making.
-    """
+    """Forget ids that were recorded before that moment, except of events that may still come back from the dead letters."""
     parameters = {"consumer": consumer, "first_kept": first_id_at(before), "before": before, "limit": limit}
     return (await tx.execute(_PRUNE, parameters)).rowcount

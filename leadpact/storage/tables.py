@@ -55,6 +55,8 @@ inbox = Table(
     metadata,
     Column("consumer", Text, nullable=False),
     Column("event_id", Uuid, nullable=False),
+    # Without an index of its own, which every insert would have to write: `inbox.py` says how old rows are found.
+    Column("recorded_at", DateTime(timezone=True), nullable=False, server_default=func.statement_timestamp()),
     PrimaryKeyConstraint("consumer", "event_id"),
 )
 

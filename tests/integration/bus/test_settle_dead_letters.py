@@ -251,6 +251,7 @@ async def test_no_group_forgets_the_id_of_a_message_that_may_still_come_back(uow
         for consumer in ("broken", "sound"):
             await register(tx, consumer, ["leadpact.sla"])
             await record_new(tx, consumer, [old, set_aside_id])
+        await tx.execute(text("UPDATE inbox SET recorded_at = recorded_at - interval '2 hours'"))
     delivery = a_delivery()
     assert delivery.message is not None
     letter_id = await a_letter(

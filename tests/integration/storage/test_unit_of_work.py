@@ -126,16 +126,29 @@ async def test_a_database_that_is_not_there_is_a_passing_fault(wake: Wake) -> No
     await engine.dispose()
 
 
+_SLEEPS_AT_THE_COMMIT = (
+    "CREATE FUNCTION pg_temp.sleep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(20); RETURN NEW; END'",
+    "CREATE TEMP TABLE sleepy (id int)",
+    "CREATE CONSTRAINT TRIGGER sleeps AFTER INSERT ON sleepy DEFERRABLE INITIALLY DEFERRED "
+    "FOR EACH ROW EXECUTE FUNCTION pg_temp.sleep()",
+    "INSERT INTO sleepy VALUES (1)",
+)
+
+
+@pytest.mark.parametrize(
+    "statements", [("SELECT pg_sleep(20)",), _SLEEPS_AT_THE_COMMIT], ids=["statement", "commit"]
+)
 async def test_a_database_that_does_not_answer_in_time_is_a_passing_fault(
-    database: Database, wake: Wake, monkeypatch: pytest.MonkeyPatch
+    database: Database, wake: Wake, monkeypatch: pytest.MonkeyPatch, statements: tuple[str, ...]
 ) -> None:
     def impatient(url: URL, **options: Any) -> AsyncEngine:
-        options["connect_args"]["command_timeout"] = 0.1
+        options["connect_args"]["command_timeout"] = 0.5
         return create_async_engine(url, **options)
 
     monkeypatch.setattr("leadpact.storage.engine.create_async_engine", impatient)
     engine = create_engine(database.url, application="test")
     with pytest.raises(Transient, match="TimeoutError"):
         async with UnitOfWork(engine, source="a", wake=wake).transaction() as tx:
-            await tx.execute(text("SELECT pg_sleep(20)"))
+            for statement in statements:
+                await tx.execute(text(statement))
     await engine.dispose()
