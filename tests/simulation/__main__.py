@@ -19,6 +19,7 @@ from tests.simulation.many import Tally, live_all
 from tests.simulation.sabotage import SABOTAGES, sabotage_called
 
 _SHOWN = 5
+_TOLD_EACH = 100
 
 
 def main() -> int:
@@ -39,6 +40,8 @@ def main() -> int:
             _show(console, life, given)
         if given.sabotage and len(tally.failed) == 1 and life.violations:
             console.print(f"noticed after {tally.seeds} seeds")
+        if tally.seeds % _TOLD_EACH == 0 and tally.seeds < len(seeds):
+            console.print(f"{tally.seeds} of {len(seeds)} seeds, {len(tally.failed)} broke a promise")
     _sum_up(console, tally, time.monotonic() - began)
     return int(bool(tally.failed) != bool(given.sabotage))
 

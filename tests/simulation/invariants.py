@@ -715,6 +715,8 @@ def absences_move_clocks(seen: Evidence) -> Iterator[str]:
         away = known.get(clock["rep_id"], [])
         since = max(latest, parse(clock["started_at"]))
         ahead = [one for one in away if one[0] > since]
+        # Of a clock that waits for its turn, the turn may come in the middle of an absence.
+        leaves = min((max(start, since) for start, end in away if end > since), default=None)
         pauses = {
             (parse(at), parse(until)) for at, until, because in clock["pauses"] if because == _OWNER_AWAY
         }
@@ -722,8 +724,8 @@ def absences_move_clocks(seen: Evidence) -> Iterator[str]:
             yield f"clock {id_} stands still {sorted(pauses)}, its owner will be away {ahead}"
         is_away = any(start <= latest < end for start, end in away)
         leaves_at = parse(clock["leaves_at"]) if clock["leaves_at"] else None
-        if promise.owner_away == "reassign" and not is_away and leaves_at != min(ahead, default=(None,))[0]:
-            yield f"clock {id_} is left at {leaves_at}, its owner will be away {ahead}"
+        if promise.owner_away == "reassign" and not is_away and leaves_at != leaves:
+            yield f"clock {id_} is left at {leaves_at}, its owner will be away from {leaves}"
 
 
 # ---- at the end -----------------------------------------------------------------------------------------------------------------

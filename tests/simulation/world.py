@@ -199,10 +199,11 @@ class World:
 
     def move_to(self, at: datetime) -> None:
         """Show another time. A sender tries for as long as its key is sure to be remembered, no longer."""
-        if at < self.clock.now():
-            self.set_back.append((self.clock.now(), at))
+        before = self.clock.now()
+        if at < before:
+            self.set_back.append((before, at))
         self.clock.set(at)
-        self.latest = max(self.latest or at, at)
+        self.latest = max(self.latest or before, before, at)
         self.unanswered = [one for one in self.unanswered if at - one.written_at < _SENDERS_TRY_FOR]
 
     def advance(self, by: timedelta) -> None:

@@ -181,7 +181,7 @@ def _moved(clock: SlaClock, to: AppliedPact, facts: _Facts, now: datetime) -> Sl
     moved = under(_without_absences(clock, now), pact, to.version)
     moved = with_lead_paused(moved, known.pauses, pact)
     moved = with_absences(moved, facts.away(clock), pact, max(now, clock.started_at))
-    return judge(_warned_anew(moved, now), known, now, pact)
+    return judge(_warned_anew(moved, max(now, _last_warned(clock))), known, now, pact)
 
 
 def _without_absences(clock: SlaClock, now: datetime) -> SlaClock:
@@ -192,9 +192,15 @@ def _without_absences(clock: SlaClock, now: datetime) -> SlaClock:
     return replace(clock, pauses=pauses, leaves_at=None, away_until=None)
 
 
-def _warned_anew(clock: SlaClock, now: datetime) -> SlaClock:
-    """A warning that was given, and lies ahead again, is given again."""
-    given = (warn.percent for warn in clock.warnings if warn.at <= now)
+def _last_warned(clock: SlaClock) -> datetime:
+    """The moment of the last warning that was given: it has been, even if the database's clock was set back since."""
+    given = (warn.at for warn in clock.warnings if warn.percent <= (clock.warned_percent or 0))
+    return max(given, default=clock.started_at)
+
+
+def _warned_anew(clock: SlaClock, reached: datetime) -> SlaClock:
+    """A warning that was given, and lies ahead again of the latest moment that was ``reached``, is given again."""
+    given = (warn.percent for warn in clock.warnings if warn.at <= reached)
     percent = max((one for one in given if one <= (clock.warned_percent or 0)), default=None)
     again = replace(clock, warned_percent=percent)
     return replace(again, next_at=next_moment(again))

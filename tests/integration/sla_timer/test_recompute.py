@@ -288,6 +288,20 @@ async def test_a_warning_that_was_given_and_lies_behind_is_not_given_again(timer
     assert [warned.percent for warned in await timer.said(SlaWarned)] == [80]
 
 
+async def test_a_warning_that_was_given_is_not_given_again_because_the_database_s_clock_was_set_back(
+    timer: Timer,
+) -> None:
+    await timer.hear(assigned())
+    timer.clock.set(TUESDAY_MORNING + 100 * MINUTE)
+    await timer.sweep()
+    timer.clock.set(TUESDAY_MORNING + 30 * MINUTE)
+    await move(timer, await timer.apply_pact(PACT.replace("then: {escalate: boss}", "then: {escalate: chief}")))
+    timer.clock.set(TUESDAY_MORNING + 100 * MINUTE)
+    await timer.sweep()
+
+    assert [warned.percent for warned in await timer.said(SlaWarned)] == [80]
+
+
 async def test_attempts_that_are_enough_under_the_new_version_meet_the_clock(timer: Timer) -> None:
     version = await timer.apply_pact(ATTEMPTS.replace("SO MANY", "2"))
     lead = assigned(pact_version=version)
