@@ -241,6 +241,8 @@ class LeadClosed(LeadEvent):
 
     TYPE: ClassVar[str] = "leadpact.lead.closed.v1"
 
+    received_at: AwareDatetime | None = None
+    """When the request came in that was open then; events of before this was told have none."""
     assignment_id: UUID | None = None
     rep_id: str | None = None
     recorded_at: AwareDatetime

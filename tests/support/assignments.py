@@ -142,6 +142,7 @@ def closed(of: LeadAssigned, at: datetime) -> LeadClosed:
     return LeadClosed(
         occurred_at=at,
         lead_id=of.lead_id,
+        received_at=of.lead.received_at,
         assignment_id=of.assignment_id,
         rep_id=of.rep_id,
         recorded_at=at,

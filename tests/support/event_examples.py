@@ -189,7 +189,13 @@ _ALL: tuple[Event, ...] = (
     LeadPaused.model_validate({**_WORKED, "state": "waiting_for_customer", "until": AT + timedelta(days=1)}),
     LeadResumed.model_validate(_WORKED),
     LeadClosed(
-        occurred_at=AT, lead_id=LEAD, assignment_id=ASSIGNMENT, rep_id="ana", recorded_at=AT, reason="won"
+        occurred_at=AT,
+        lead_id=LEAD,
+        received_at=AT,
+        assignment_id=ASSIGNMENT,
+        rep_id="ana",
+        recorded_at=AT,
+        reason="won",
     ),
     RepAbsencesChanged(occurred_at=AT, rep_id="ana", away=(_AWAY,), revision=3),
     RepTakenOffline(occurred_at=AT, rep_id="ana", lead_id=LEAD, because="demo-first-touch was breached"),

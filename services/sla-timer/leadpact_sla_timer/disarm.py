@@ -24,7 +24,7 @@ from leadpact.events.lead import Worked
 from leadpact.pact.book import PactBook
 from leadpact.storage.unit_of_work import Transaction
 from leadpact_sla_timer.lead_file import LeadFile
-from leadpact_sla_timer.record import Assignment, Heard, Paused, Request, earliest, reported
+from leadpact_sla_timer.record import Assignment, Heard, Paused, Request, earliest, reported, request_of
 
 WORKED = (
     LeadContacted,
@@ -69,6 +69,9 @@ def _closed_request(file: LeadFile, event: LeadClosed) -> Request | None:
         request_id = file.assignment(event.lead_id, event.assignment_id).request_id
         if request_id is not None:
             return file.request(event.lead_id, request_id)
+    # Where it says what it is about: if the database's clock was set back since, no request came before the closing.
+    if event.received_at is not None:
+        return file.request(event.lead_id, request_of(event.lead_id, event.received_at))
     return file.request_at(event.lead_id, event.recorded_at)
 
 

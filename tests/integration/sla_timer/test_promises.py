@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -505,9 +506,13 @@ async def test_who_asks_again_after_the_lead_was_closed_makes_a_new_request(time
     assert running == dict.fromkeys(THREE, START + DAY)
 
 
-@pytest.mark.parametrize("is_known", [True, False], ids=["its assignment is known", "it had no owner"])
+@pytest.mark.parametrize(
+    "untold",
+    [(), ("assignment_id",), ("assignment_id", "received_at")],
+    ids=["its assignment is known", "it had no owner", "and it does not say what it is about"],
+)
 async def test_a_closing_that_is_replayed_after_they_asked_again_ends_what_it_was_about(
-    timer: Timer, is_known: bool
+    timer: Timer, untold: Sequence[str]
 ) -> None:
     version = await promise(timer, **THREE)
     first = given(version)
@@ -517,8 +522,8 @@ async def test_a_closing_that_is_replayed_after_they_asked_again_ends_what_it_wa
         lead=first.lead.model_copy(update={"received_at": asked_at, "qualified_at": asked_at}),
         pact_version=version,
     )
-    done = closed(first, asked_at + MINUTE if is_known else asked_at - MINUTE)
-    done = done if is_known else done.model_copy(update={"assignment_id": None})
+    done = closed(first, asked_at - MINUTE if "received_at" in untold else asked_at + MINUTE)
+    done = done.model_copy(update=dict.fromkeys(untold))
     await timer.hear(first, again)
     await timer.hear(done)
     still = {
@@ -527,6 +532,16 @@ async def test_a_closing_that_is_replayed_after_they_asked_again_ends_what_it_wa
         if clock.state is ClockState.RUNNING
     }
     assert still == {("owner", START + 2 * HOUR), ("team", asked_at), ("customer", asked_at)}
+
+
+async def test_a_lead_that_is_closed_while_it_waits_is_owed_nothing_even_if_the_clock_was_set_back_since_it_came(
+    timer: Timer,
+) -> None:
+    lead = given(await promise(timer, **THREE))
+    await timer.hear(held(START, lead))
+    before = lead.lead.received_at - 2 * HOUR
+    await timer.hear(closed(lead, before).model_copy(update={"assignment_id": None}))
+    assert set((await states(timer)).values()) == {"cancelled"}
 
 
 async def test_a_redelivered_assignment_opens_nothing_twice_on_any_clock(timer: Timer) -> None:

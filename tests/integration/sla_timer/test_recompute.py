@@ -295,7 +295,9 @@ async def test_a_warning_that_was_given_is_not_given_again_because_the_database_
     timer.clock.set(TUESDAY_MORNING + 100 * MINUTE)
     await timer.sweep()
     timer.clock.set(TUESDAY_MORNING + 30 * MINUTE)
-    await move(timer, await timer.apply_pact(PACT.replace("then: {escalate: boss}", "then: {escalate: chief}")))
+    await move(
+        timer, await timer.apply_pact(PACT.replace("then: {escalate: boss}", "then: {escalate: chief}"))
+    )
     timer.clock.set(TUESDAY_MORNING + 100 * MINUTE)
     await timer.sweep()
 

@@ -63,6 +63,7 @@ async def close(
             occurred_at=at,
             recorded_at=now,
             lead_id=lead.id,
+            received_at=lead.received_at,
             assignment_id=assignment_id,
             rep_id=rep_id,
             reason=reason,

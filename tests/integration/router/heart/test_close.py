@@ -56,6 +56,7 @@ async def test_a_closed_lead_waits_in_no_line(router: Router) -> None:
     await _close(router, held.lead_id, "duplicate")
     (said,) = await router.said(LeadClosed)
     assert (said.lead_id, said.assignment_id, said.rep_id) == (held.lead_id, None, None)
+    assert said.received_at == held.lead.received_at
     waits = "SELECT held_since, held_reason, held_pool, held_cause_id FROM lead WHERE id = :id"
     assert await router.rows(waits, id=held.lead_id) == [(None, None, None, None)]
     router.clock.advance(timedelta(days=1))
