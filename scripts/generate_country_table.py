@@ -1,4 +1,4 @@
-"""Write `services/ingest/leadpact_ingest/data/countries.json` from Unicode CLDR, as packed in Babel.
+"""Write `leadpact/domain/countries.json` from Unicode CLDR, as packed in Babel.
 
 Run it after Babel was updated: `python scripts/generate_country_table.py`. The output is a function of Babel's
 version alone, one line per country, so that a change of names is a readable difference.
@@ -12,9 +12,9 @@ from babel import Locale, localedata
 from babel.core import get_global
 from babel.languages import get_official_languages
 
-from leadpact_ingest.normalise.text import folded
+from leadpact.domain.clean_text import folded
 
-OUTPUT = Path(__file__).parents[1] / "services/ingest/leadpact_ingest/data/countries.json"
+OUTPUT = Path(__file__).parents[1] / "leadpact/domain/countries.json"
 WRITTEN_OTHERWISE = ("zh_Hant", "sr_Latn", "pt_PT", "es_MX", "fr_CA", "de_AT", "de_CH")
 """Variants of a language whose country names differ from the language's own."""
 NOT_COUNTRIES = {"EU", "EZ", "UN", "QO", "XA", "XB", "ZZ"}

@@ -1,4 +1,4 @@
-"""Strip from a text what nobody sees: the first step in reading anything that people and programs wrote."""
+"""Make text comparable: strip from it what nobody sees, and fold away how a word is written."""
 
 import re
 import unicodedata
@@ -16,6 +16,7 @@ _FORMULA_STARTS = frozenset("=+-@")
 """An apostrophe before one of these is a spreadsheet's guard, ours in an error file among them, not the value."""
 _CONTROL = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x9f]")
 _BLANKS = re.compile(r"[^\S\n]+")
+_NOT_WORDS = re.compile(r"[\W_]+")
 
 
 def clean(text: str) -> str:
@@ -29,3 +30,14 @@ def clean(text: str) -> str:
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     text = _BLANKS.sub(" ", _CONTROL.sub("", text)).strip()
     return text[1:] if text[:1] == "'" and text[1:2] in _FORMULA_STARTS else text
+
+
+def folded(text: str) -> str:
+    """A key for comparing words: compatibility forms, case, accents and punctuation folded away.
+
+    >>> folded("Côte d’Ivoire")
+    'cote d ivoire'
+    """
+    decomposed = unicodedata.normalize("NFKD", text).casefold()
+    letters = "".join(character for character in decomposed if not unicodedata.combining(character))
+    return _NOT_WORDS.sub(" ", unicodedata.normalize("NFKC", letters)).strip()

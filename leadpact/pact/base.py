@@ -71,20 +71,20 @@ class PactSection(BaseModel):
         return InitErrorDetails(type=kind, loc=error["loc"], input=error["input"], ctx=context)
 
 
-_NAME = r"^[a-z][a-z0-9_-]{0,62}$"
+NAME_PATTERN = r"[a-z][a-z0-9_-]{0,62}"
 _REP = r"^[^\s,;]{1,200}$"
 
 
 def must_be_a_name(text: str) -> str:
     """``text`` itself if it can be a ``Name``; else raises the mistake, with the name it could be."""
-    if not re.fullmatch(_NAME, text):
+    if not re.fullmatch(NAME_PATTERN, text):
         raise mistake("a name of small letters, digits, - and _, beginning with a letter", _as_name(text))
     return text
 
 
 def _as_name(text: str) -> str:
     meant = re.sub(r"[^a-z0-9_]+", "-", text.casefold()).strip("-_")
-    return meant if re.fullmatch(_NAME, meant) else ""
+    return meant if re.fullmatch(NAME_PATTERN, meant) else ""
 
 
 def _must_be_a_rep(text: str) -> str:
@@ -93,7 +93,9 @@ def _must_be_a_rep(text: str) -> str:
     return text
 
 
-Name = Annotated[str, AfterValidator(must_be_a_name), WithJsonSchema({"type": "string", "pattern": _NAME})]
+Name = Annotated[
+    str, AfterValidator(must_be_a_name), WithJsonSchema({"type": "string", "pattern": f"^{NAME_PATTERN}$"})
+]
 """What a calendar, source, pool, promise or reason is called: ``dach-ae``, ``not_now``."""
 
 RepRef = Annotated[str, AfterValidator(_must_be_a_rep), WithJsonSchema({"type": "string", "pattern": _REP})]

@@ -13,7 +13,7 @@ the country's language or in English. A name stands for the holiday and for the 
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import cache, cached_property, lru_cache
 from itertools import combinations
@@ -23,13 +23,20 @@ import holidays as public_holidays
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from leadpact.domain.time_zones import available_timezones
-from leadpact.domain.working_calendar import DAY_SECONDS, Interval, WorkingCalendar, check_day
+from leadpact.domain.working_calendar import (
+    DAY_SECONDS,
+    Interval,
+    WorkingCalendar,
+    check_day,
+    check_weekly_hours,
+)
 from leadpact.pact.base import PactSection, mistake
-from leadpact.pact.words import nearest, one_of
+from leadpact.pact.words import nearest, nearest_country, one_of, respelt
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 _INTERVAL = re.compile(r"([0-9]{1,2}):([0-9]{2})[-–]([0-9]{1,2}):([0-9]{2})")
+_LOOSE_INTERVAL = re.compile(r"([0-9]{1,2})(?:[:.]?([0-5][0-9]))?h?[-–]([0-9]{1,2})(?:[:.]?([0-5][0-9]))?h?")
 _EVERY_DAY = "every day"
 _AROUND_THE_CLOCK = {_EVERY_DAY: "00:00-24:00"}
 _YEARS_WITH_NAMES = range(2020, 2031)
@@ -40,7 +47,7 @@ def weekdays(words: str) -> tuple[int, ...]:
     """The weekdays (0 is Monday) that `mon`, `mon-thu`, `sat,sun`, `fri-mon` or `every day` mean."""
     if words == _EVERY_DAY:
         return tuple(range(7))
-    days = [day for part in words.split(",") for day in _from_to(part.strip())]
+    days = [day for part in words.split(",") for day in _from_to(part.strip(), words)]
     if len(set(days)) < len(days):
         raise mistake("each weekday once", reason=f"{words!r} names one twice")
     return tuple(days)
@@ -60,25 +67,37 @@ def hours_of_day(text: str) -> tuple[Interval, ...]:
     return intervals
 
 
-def _from_to(part: str) -> tuple[int, ...]:
+def _from_to(part: str, words: str) -> tuple[int, ...]:
     first, dash, last = (word.strip() for word in part.partition("-"))
     for word in (first, last) if dash else (first,):
         if word not in WEEKDAYS:
-            raise mistake(
-                'weekdays such as "mon", "mon-thu", "sat,sun" or "every day"', nearest(word, WEEKDAYS)
-            )
+            expected = 'weekdays such as "mon", "mon-thu", "sat,sun" or "every day"'
+            meant = respelt(words, WEEKDAYS)
+            raise mistake(expected, meant if meant != words and _are_weekdays(meant) else "")
     start, end = WEEKDAYS.index(first), WEEKDAYS.index(last or first)
     return tuple(day % 7 for day in range(start, end + 1 if end >= start else end + 8))
+
+
+def _are_weekdays(words: str) -> bool:
+    return all(word in WEEKDAYS for part in words.split(",") for word in part.strip().split("-"))
 
 
 def _interval(text: str) -> Interval:
     found = _INTERVAL.fullmatch(text)
     if found is None:
-        raise mistake('an interval such as "09:00-17:00"')
+        raise mistake('an interval such as "09:00-17:00"', _meant_interval(text))
     opens, closes = _second(found[1], found[2]), _second(found[3], found[4])
     if opens == closes:
         raise mistake('an interval that ends after it starts; a whole day is "00:00-24:00"')
     return Interval(opens, closes if closes > opens else closes + DAY_SECONDS)
+
+
+def _meant_interval(text: str) -> str:
+    """`9-17` and `9:00-17:00h` are 09:00-17:00; of `9-5` nobody knows whether it goes on into the night."""
+    found = _LOOSE_INTERVAL.fullmatch(text)
+    if found is None or not int(found[1]) < int(found[3]) <= 24:
+        return ""
+    return f"{int(found[1]):02}:{found[2] or '00'}-{int(found[3]):02}:{found[4] or '00'}"
 
 
 def _second(hours: str, minutes: str) -> int:
@@ -86,6 +105,10 @@ def _second(hours: str, minutes: str) -> int:
     if int(minutes) > 59 or second > DAY_SECONDS:
         raise mistake("times of day from 00:00 to 24:00")
     return second
+
+
+def _weekly_hours(hours: Mapping[str, str]) -> dict[int, tuple[Interval, ...]]:
+    return {day: hours_of_day(text) for words, text in hours.items() for day in weekdays(words)}
 
 
 def _date(found: object) -> object:
@@ -127,7 +150,8 @@ def _known_country(code: str) -> str:
     countries = _subdivisions()
     if code not in countries:
         raise mistake(
-            "the two letters of a country with known holidays, such as DE", nearest(code, countries)
+            "the two letters of a country with known holidays, such as DE",
+            meant if (meant := nearest_country(code)) in countries else nearest(code, countries),
         )
     return code
 
@@ -191,7 +215,8 @@ class HolidaySection(PactSection):
         if not choices:
             raise mistake(f"no subdivision: the holidays of {country} are the same everywhere")
         if code not in choices:
-            raise mistake(f"a subdivision of {country}: {one_of(choices)}", nearest(code, choices))
+            meant = _subdivisions_by_name(country).get(code.casefold()) or nearest(code, choices)
+            raise mistake(f"a subdivision of {country}: {one_of(choices)}", meant)
         return code
 
     @model_validator(mode="after")
@@ -260,7 +285,7 @@ class CalendarSection(PactSection):
 
     def weekly(self) -> dict[int, tuple[Interval, ...]]:
         """The intervals of each weekday that is named; 0 is Monday."""
-        return {day: hours_of_day(text) for words, text in self.hours.items() for day in weekdays(words)}
+        return _weekly_hours(self.hours)
 
     def holidays_in(self, year: int) -> dict[date, str]:
         """The public holidays of a year and their names, whether or not an exception opens them."""
@@ -281,6 +306,10 @@ class CalendarSection(PactSection):
         for (one, _), (other, _) in combinations(hours.items(), 2):
             for day in set(weekdays(one)) & set(weekdays(other)):
                 raise mistake("each weekday once", reason=f"{WEEKDAYS[day]} is in {one!r} and in {other!r}")
+        try:
+            check_weekly_hours(_weekly_hours(hours))
+        except ValueError as error:
+            raise mistake("hours that can be kept", reason=str(error)) from error
         return hours
 
     @model_validator(mode="after")
@@ -309,6 +338,12 @@ class _Holiday(NamedTuple):
 @cache
 def _subdivisions() -> dict[str, list[str]]:
     return public_holidays.list_supported_countries(include_aliases=False)
+
+
+def _subdivisions_by_name(country: str) -> dict[str, str]:
+    """What the holidays package calls a country's subdivisions beside their codes, in lower case: `bavaria` and `bayern` are BY."""
+    aliases = public_holidays.country_holidays(country).get_subdivision_aliases()
+    return {name.casefold(): code for code, names in aliases.items() for name in names}
 
 
 @lru_cache(maxsize=2048)

@@ -6,6 +6,7 @@ Each becomes a value that prints as it is written, so that a pact read, dumped a
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -17,6 +18,7 @@ from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 from leadpact.domain.business_duration import BusinessDuration, WallDuration, parse_duration
 from leadpact.domain.wall_time import is_skipped
 from leadpact.pact.base import mistake
+from leadpact.pact.words import respelt
 
 Duration = BusinessDuration | WallDuration
 """How long something may take, in working time or in wall time."""
@@ -27,12 +29,33 @@ _HALF_LIFE = r"([1-9]\d{0,3}) (hour|day|week)s?"
 _PERCENT = r"([1-9]\d?)%"
 _PACE = r"([1-9]\d{0,5}) per hour"
 _ATTEMPTS = r"([1-9]\d?)(?: attempts?)? within (.+?)(?: over ([1-9]\d?) channels?)?"
+_UNITS = ("second", "seconds", "minute", "minutes", "hour", "hours", "day", "days")
+_OF_DURATIONS = ("business", *_UNITS, "and")
+_OF_ATTEMPTS = (*_OF_DURATIONS, "attempt", "attempts", "within", "over", "channel", "channels")
 _LOCAL_TIME = r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d) ([A-Za-z][\w+-]*(?:/[\w+-]+)*)"
+
+
+_PER = re.compile(r" ?/ ?| an? ")
+_LONGEST = 80
 
 
 def _groups(pattern: str, found: object) -> tuple[str, ...] | None:
     match = re.fullmatch(pattern, found.strip(), re.ASCII) if isinstance(found, str) else None
     return match.groups() if match else None
+
+
+def _meant(found: object, words: Collection[str], is_right: Callable[[str], object]) -> str:
+    """The phrase that ``found`` is a misspelling of, by the words that such a phrase has; an empty string if it is none."""
+    if not isinstance(found, str) or len(found) > _LONGEST:
+        return ""
+    meant = respelt(found, words)
+    return meant if is_right(meant) else ""
+
+
+def _meant_rate(found: object, words: Collection[str], pattern: str) -> str:
+    """The same of so many in a time, which is also written `500/month` or `500 a month`."""
+    rate = _PER.sub(" per ", found) if isinstance(found, str) else found
+    return _meant(rate, ("per", *words), lambda meant: _groups(pattern, meant))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +72,8 @@ class Cap:
 def _read_cap(found: object) -> Cap:
     groups = _groups(_CAP, found)
     if groups is None:
-        raise mistake('a cap such as "500 per month", by day, week or month')
+        suggestion = _meant_rate(found, ("day", "week", "month"), _CAP)
+        raise mistake('a cap such as "500 per month", by day, week or month', suggestion)
     return Cap(int(groups[0]), cast("Literal['day', 'week', 'month']", groups[1]))
 
 
@@ -67,14 +91,23 @@ class Money:
 def _read_money(found: object) -> Money:
     groups = _groups(_MONEY, found)
     if groups is None:
-        raise mistake('an amount with its currency, such as "45 EUR"')
+        raise mistake('an amount with its currency, such as "45 EUR"', _meant_money(found))
     return Money(Decimal(groups[0]), groups[1])
+
+
+def _meant_money(found: object) -> str:
+    """`45 eur` and `EUR 45` are 45 EUR."""
+    groups = _groups(r"([A-Za-z]{3})? ?([\d.]+) ?([A-Za-z]{3})?", found)
+    before, amount, after = (part or "" for part in groups or ("", "", ""))
+    meant = f"{amount} {before.upper()}{after.upper()}"
+    return meant if _groups(_MONEY, meant) else ""
 
 
 def _read_half_life(found: object) -> timedelta:
     groups = _groups(_HALF_LIFE, found)
     if groups is None:
-        raise mistake('a length of wall time in hours, days or weeks, such as "14 days"')
+        suggestion = _meant(found, (*_UNITS, "week", "weeks"), lambda meant: _groups(_HALF_LIFE, meant))
+        raise mistake('a length of wall time in hours, days or weeks, such as "14 days"', suggestion)
     return timedelta(**{f"{groups[1]}s": int(groups[0])})
 
 
@@ -90,9 +123,17 @@ def _read_duration(found: object) -> Duration:
     try:
         return parse_duration(found)
     except ValueError as error:
-        raise mistake(expected, reason=str(error)) from error
+        raise mistake(expected, _meant(found, _OF_DURATIONS, _is_duration), reason=str(error)) from error
     except OverflowError as error:
         raise mistake(expected, reason="this is longer than a calendar reaches") from error
+
+
+def _is_duration(text: str) -> bool:
+    try:
+        parse_duration(text)
+    except (ValueError, OverflowError):
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +162,19 @@ def _read_warning(found: object) -> Share | TimeLeft:
         return Share(int(groups[0]))
     if isinstance(found, str) and found.rstrip().endswith(" left"):
         return TimeLeft(_read_duration(found.rstrip().removesuffix(" left")))
-    raise mistake('a share from 1% to 99%, or time left such as "15 business minutes left"')
+    raise mistake(
+        'a share from 1% to 99%, or time left such as "15 business minutes left"', _meant_warning(found)
+    )
+
+
+def _meant_warning(found: object) -> str:
+    if share := _groups(r"([1-9]\d?) ?(?:%|per ?cent)", found):
+        return f"{share[0]}%"
+    return _meant(
+        found,
+        (*_OF_DURATIONS, "left"),
+        lambda meant: meant.endswith(" left") and _is_duration(meant.removesuffix(" left")),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,17 +193,23 @@ class Attempts:
 def _read_attempts(found: object) -> Attempts:
     groups = _groups(_ATTEMPTS, found)
     if groups is None:
-        raise mistake('attempts such as "5 within 10 business days over 2 channels"')
+        suggestion = _meant(found, _OF_ATTEMPTS, _is_attempts)
+        raise mistake('attempts such as "5 within 10 business days over 2 channels"', suggestion)
     attempts = Attempts(int(groups[0]), _read_duration(groups[1]), int(groups[2] or 1))
     if attempts.channels > attempts.count:
         raise mistake("at most as many channels as attempts")
     return attempts
 
 
+def _is_attempts(text: str) -> bool:
+    groups = _groups(_ATTEMPTS, text)
+    return groups is not None and _is_duration(groups[1])
+
+
 def _read_pace(found: object) -> int:
     groups = _groups(_PACE, found)
     if groups is None:
-        raise mistake('a pace such as "60 per hour"')
+        raise mistake('a pace such as "60 per hour"', _meant_rate(found, ("hour",), _PACE))
     return int(groups[0])
 
 

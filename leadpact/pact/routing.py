@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
 
-from leadpact.pact.base import MISTAKE, Count, Name, PactSection, RepRef, Sentence, mistake
+from leadpact.pact.base import (
+    NAME_PATTERN,
+    Count,
+    Name,
+    PactSection,
+    RepRef,
+    Sentence,
+    mistake,
+    must_be_a_name,
+)
 from leadpact.pact.condition import AnyCondition
+from leadpact.pact.words import nearest, nearest_choice
 
 ACCOUNT_OWNER: Final = "account.owner"
 """In `to`: whoever owns the lead's account, if that is somebody who can be given a lead; else the rule is passed by."""
@@ -60,20 +70,19 @@ def _policy(found: object) -> str | None:
             return None
 
 
+def _must_be_a_policy(found: object) -> object:
+    if _policy(found) is None:
+        suggestion = nearest_choice(found, ["hold"], ["overflow", "widen"])
+        raise mistake("hold, {overflow: REP} or {widen: POOL}", suggestion)
+    return found
+
+
 WhenNobody = Annotated[
     Annotated[Literal["hold"], Tag("hold")]
     | Annotated[Overflow, Tag("overflow")]
     | Annotated[Widen, Tag("widen")],
-    Discriminator(
-        _policy,
-        custom_error_type=MISTAKE,
-        custom_error_message="expected {expected}",
-        custom_error_context={
-            "expected": "hold, {overflow: REP} or {widen: POOL}",
-            "suggestion": "",
-            "reason": "",
-        },
-    ),
+    Discriminator(_policy),
+    BeforeValidator(_must_be_a_policy),
 ]
 
 Availability = Literal["working_now_or_next_open", "always"]
@@ -95,13 +104,26 @@ class Pool(PactSection):
     """`working_now_or_next_open` prefers who is at work now, else who opens next; `always` ignores hours."""
 
 
+def _must_be_a_destination(text: str) -> str:
+    if "." in text and text != ACCOUNT_OWNER:
+        raise mistake(f"a pool of this pact or {ACCOUNT_OWNER}", nearest(text, [ACCOUNT_OWNER]))
+    return text if text == ACCOUNT_OWNER else must_be_a_name(text)
+
+
+Destination = Annotated[
+    str,
+    AfterValidator(_must_be_a_destination),
+    WithJsonSchema({"type": "string", "pattern": rf"^({NAME_PATTERN}|account\.owner)$"}),
+]
+
+
 class Rule(PactSection):
     """Leads for which `when` holds go to `to`. Rules are tried in order and the first that holds decides."""
 
     name: Sentence
     when: AnyCondition | None = None
     """Left out, it holds for every lead."""
-    to: Name | Literal["account.owner"]
+    to: Destination
     because: Sentence | None = None
     """Why the two sides agreed on this rule; shown in explanations."""
 

@@ -18,6 +18,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Discriminator,
     Field,
     Tag,
@@ -28,10 +29,10 @@ from pydantic import (
 )
 
 from leadpact.domain.business_duration import BusinessDuration, WallDuration
-from leadpact.pact.base import MISTAKE, Flag, Name, PactSection, RepRef, mistake, must_be_a_name
+from leadpact.pact.base import NAME_PATTERN, Flag, Name, PactSection, RepRef, mistake, must_be_a_name
 from leadpact.pact.condition import PromiseCondition
 from leadpact.pact.phrases import AttemptsText, Duration, DurationText, Share, TimeLeft, WarningText
-from leadpact.pact.words import nearest, one_of
+from leadpact.pact.words import nearest, nearest_choice, one_of
 
 OWN_CALENDARS: Final = ("rep", "pool", "lead")
 """In a promise's `calendar`: the hours of whoever has the lead, of the pool it went to, or of the lead's own day. No
@@ -93,28 +94,31 @@ class OnBreach(PactSection):
 
 
 _ANNOUNCE: Final = OnBreach()
-_ACTS = frozenset(OnBreach.model_fields)
+_ACTS = tuple(OnBreach.model_fields)
 
 
 def _consequence(found: object) -> str | None:
     if found == "announce":
         return "announce"
-    is_act = isinstance(found, OnBreach) or (isinstance(found, Mapping) and not _ACTS.isdisjoint(found))
+    is_act = isinstance(found, OnBreach) or (
+        isinstance(found, Mapping) and any(act in found for act in _ACTS)
+    )
     return "act" if is_act else None
+
+
+def _must_be_a_consequence(found: object) -> object:
+    if _consequence(found) is None:
+        raise mistake(
+            "announce, {escalate: PERSON} or {reassign: {at_most: 3}, then: {escalate: PERSON}}",
+            nearest_choice(found, ["announce"], _ACTS),
+        )
+    return found
 
 
 Consequence = Annotated[
     Annotated[Literal["announce"], Tag("announce")] | Annotated[OnBreach, Tag("act")],
-    Discriminator(
-        _consequence,
-        custom_error_type=MISTAKE,
-        custom_error_message="expected {expected}",
-        custom_error_context={
-            "expected": "announce, {escalate: PERSON} or {reassign: {at_most: 3}, then: {escalate: PERSON}}",
-            "suggestion": "",
-            "reason": "",
-        },
-    ),
+    Discriminator(_consequence),
+    BeforeValidator(_must_be_a_consequence),
 ]
 
 
@@ -134,14 +138,13 @@ def _whose_hours(text: str) -> str:
     return " and ".join(must_be_a_name(part) for part in parts)
 
 
-_A_NAME = r"[a-z][a-z0-9_-]{0,62}"
 WhoseHours = Annotated[
     str,
     AfterValidator(_whose_hours),
     WithJsonSchema(
         {
             "type": "string",
-            "pattern": f"^{_A_NAME}( and {_A_NAME})?$",
+            "pattern": f"^{NAME_PATTERN}( and {NAME_PATTERN})?$",
             "examples": ["rep", "pool", "rep and lead"],
         }
     ),
@@ -290,7 +293,7 @@ _KINDS: Final = {
 }
 
 
-def _kind(found: object) -> str | None:
+def _kind(found: object) -> str:
     """The kind of promise, also of one whose key is misspelt, so that the error names the key that was meant."""
     if isinstance(found, Promise):
         return found.KIND
@@ -301,10 +304,11 @@ def _kind(found: object) -> str | None:
     return _KINDS[meant or "first_touch_within"]
 
 
+# A tag is a step in the place of an error: it may be no word of the file, as the kind `attempts` is.
 AnyPromise = Annotated[
-    Annotated[FirstTouchPromise, Tag("first_touch")]
-    | Annotated[AttemptsPromise, Tag("attempts")]
-    | Annotated[DecidePromise, Tag("decide")],
-    Discriminator(_kind),
+    Annotated[FirstTouchPromise, Tag("promise of first_touch")]
+    | Annotated[AttemptsPromise, Tag("promise of attempts")]
+    | Annotated[DecidePromise, Tag("promise of decide")],
+    Discriminator(lambda found: f"promise of {_kind(found)}"),
 ]
 Promises = Mapping[Name, AnyPromise]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterable, Mapping
 
 from rapidfuzz import fuzz, process
+
+from leadpact.domain.country import country_code
 
 _COUNTRY_CODES = """
     AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ
@@ -19,10 +22,11 @@ _COUNTRY_CODES = """
 COUNTRIES = frozenset(_COUNTRY_CODES.split())
 """ISO 3166-1 alpha-2, and XK, which post offices and banks use for Kosovo."""
 
-_MEANT_COUNTRIES = {"UK": "GB", "EN": "GB", "EL": "GR", "USA": "US"}
+_MEANT_COUNTRIES = {"EN": "GB", "EL": "GR"}
 
 # Below this share of common letters a suggestion confuses more than it helps ("triage" for "dach").
 _LIKENESS_PERCENT = 60
+_WORD = re.compile(r"[^\W\d_]+")
 
 
 def nearest(word: str, choices: Iterable[str], *, alike_percent: int = _LIKENESS_PERCENT) -> str:
@@ -33,10 +37,29 @@ def nearest(word: str, choices: Iterable[str], *, alike_percent: int = _LIKENESS
     return found[0] if found else ""
 
 
+def nearest_choice(found: object, words: Iterable[str], keys: Iterable[str]) -> str:
+    """What was meant where one of ``words`` or a mapping with one of ``keys`` belongs; an empty string when nothing is near."""
+    if isinstance(found, str):
+        return nearest(found, words)
+    meant = (nearest(str(key), keys) for key in found) if isinstance(found, Mapping) else ()
+    return next(filter(None, meant), "")
+
+
 def nearest_country(word: str) -> str:
-    """The country code that ``word`` was meant to be: ``UK`` is GB, ``de`` is DE; else an empty string."""
+    """The country code that ``word`` was meant to be: ``UK`` is GB, ``de`` and ``Deutschland`` are DE; else an empty string."""
     code = word.strip().upper()
-    return code if code in COUNTRIES else _MEANT_COUNTRIES.get(code, "")
+    meant = code if code in COUNTRIES else _MEANT_COUNTRIES.get(code) or country_code(word)
+    return meant if meant in COUNTRIES else ""
+
+
+def respelt(text: str, words: Collection[str]) -> str:
+    """``text`` with each of its words that is none of ``words`` replaced by the nearest of them, if one is near."""
+
+    def known(found: re.Match[str]) -> str:
+        word = found[0].casefold()
+        return word if word in words else nearest(word, words) or word
+
+    return _WORD.sub(known, text)
 
 
 def one_of(choices: Iterable[str]) -> str:

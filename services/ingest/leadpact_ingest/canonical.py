@@ -13,13 +13,13 @@ from typing import NamedTuple
 from pydantic import JsonValue
 
 from leadpact.domain.company_domain import domain_of_website, registrable_domain
+from leadpact.domain.country import country_code
 from leadpact.domain.lead import LeadDraft
 from leadpact.runtime.storable import is_storable
 from leadpact_ingest.answers import Answer, Answers, unfold
 from leadpact_ingest.headers import HeaderMap, map_headers, sort_answers
 from leadpact_ingest.normalise.attribution import Attribution, parameter_name, read_attribution
 from leadpact_ingest.normalise.company import company_key
-from leadpact_ingest.normalise.country import country_code
 from leadpact_ingest.normalise.email import Email, read_email
 from leadpact_ingest.normalise.employees import HeadCount, read_employees
 from leadpact_ingest.normalise.name import joined_name, split_name

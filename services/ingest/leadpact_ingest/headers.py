@@ -17,9 +17,10 @@ from importlib import resources
 from rapidfuzz import process
 from rapidfuzz.distance import JaroWinkler
 
+from leadpact.domain.clean_text import folded
 from leadpact_ingest.answers import Answer, Answers
 from leadpact_ingest.normalise.attribution import parameter_name
-from leadpact_ingest.normalise.text import folded, said
+from leadpact_ingest.normalise.text import said
 from leadpact_ingest.normalise.when import day_first_of
 from leadpact_ingest.problem import FieldProblem
 

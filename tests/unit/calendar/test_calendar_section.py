@@ -159,7 +159,7 @@ def test_names_do_not_depend_on_the_machines_language(monkeypatch: pytest.Monkey
             "fri is in 'mon-fri' and in 'fri'",
         ),
         ('hours: {"mon,mon": "09:00-17:00"}', ("hours", "mon,mon", "[key]"), "names one twice"),
-        ('hours: {sun: "22:00-06:00", mon: "05:00-09:00"}', (), "the next starts Monday 05:00"),
+        ('hours: {sun: "22:00-06:00", mon: "05:00-09:00"}', ("hours",), "the next starts Monday 05:00"),
         ("hours: {mon: closed}", (), "closed for more than two years"),
         ("holidays: {country: GERMANY}", ("holidays", "country"), "two letters of a country"),
         ("holidays: {country: DE, subdivision: XX}", ("holidays", "subdivision"), "a subdivision of DE"),

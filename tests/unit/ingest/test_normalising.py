@@ -6,16 +6,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from leadpact.domain.clean_text import clean, folded
 from leadpact.domain.company_domain import domain_of_website, registrable_domain
+from leadpact.domain.country import country_code
 from leadpact_ingest.normalise.attribution import Attribution, parameter_name, read_attribution
 from leadpact_ingest.normalise.company import company_key
-from leadpact_ingest.normalise.country import country_code
 from leadpact_ingest.normalise.email import Email, is_disposable, is_free_mail, read_email
 from leadpact_ingest.normalise.employees import read_employees
 from leadpact_ingest.normalise.name import joined_name, split_name
 from leadpact_ingest.normalise.phone import Phone, read_phone
 from leadpact_ingest.normalise.seniority import LEVELS, seniority_of
-from leadpact_ingest.normalise.text import clean, folded, said
+from leadpact_ingest.normalise.text import said
 from leadpact_ingest.normalise.when import day_first_of, read_when
 from leadpact_ingest.normalise.yes_no import yes_or_no
 from leadpact_ingest.problem import FieldProblem

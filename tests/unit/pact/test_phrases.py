@@ -6,7 +6,16 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from leadpact.pact.phrases import CapText, DurationText, HalfLifeText, LocalTimeText, MoneyText, WarningText
+from leadpact.pact.phrases import (
+    AttemptsText,
+    CapText,
+    DurationText,
+    HalfLifeText,
+    LocalTimeText,
+    MoneyText,
+    PaceText,
+    WarningText,
+)
 
 
 @pytest.mark.parametrize(
@@ -68,3 +77,42 @@ def test_of_an_hour_that_comes_twice_the_first_is_meant() -> None:
 def test_a_phrase_that_could_mean_something_else_is_refused(phrase: Any, found: object) -> None:
     with pytest.raises(ValidationError, match="expected "):
         TypeAdapter[Any](phrase).validate_python(found)
+
+
+@pytest.mark.parametrize(
+    ("phrase", "found", "meant"),
+    [
+        (DurationText, "2 buisness hours", "2 business hours"),
+        (DurationText, "24 Business Hrs", "24 business hours"),
+        (DurationText, "1 day", ""),
+        (DurationText, "soon", ""),
+        (DurationText, f"2 buisness hours{' ' * 80}", ""),
+        (CapText, "500 per moth", "500 per month"),
+        (CapText, "500/week", "500 per week"),
+        (CapText, "500 a day", "500 per day"),
+        (CapText, "500 per year", ""),
+        (CapText, 500, ""),
+        (PaceText, "30 per hr", "30 per hour"),
+        (HalfLifeText, "2 wekks", "2 weeks"),
+        (MoneyText, "45 eur", "45 EUR"),
+        (MoneyText, "EUR 45.50", "45.50 EUR"),
+        (MoneyText, "EUR 45 USD", ""),
+        (MoneyText, "45", ""),
+        (WarningText, "80 percent", "80%"),
+        (WarningText, "80 %", "80%"),
+        (WarningText, "2 busines hours lft", "2 business hours left"),
+        (WarningText, "100 percent", ""),
+        (AttemptsText, "5 witin 10 busines days over 2 chanels", "5 within 10 business days over 2 channels"),
+        (AttemptsText, "5 within 1 day", ""),
+    ],
+)
+def test_a_misspelt_phrase_is_answered_with_the_one_that_was_meant(
+    phrase: Any, found: object, meant: str
+) -> None:
+    adapter = TypeAdapter[Any](phrase)
+    with pytest.raises(ValidationError) as refused:
+        adapter.validate_python(found)
+    (error,) = refused.value.errors()
+    assert error["ctx"]["suggestion"] == meant
+    if meant:
+        adapter.validate_python(meant)

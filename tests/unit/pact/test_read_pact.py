@@ -574,6 +574,13 @@ TARGET, ACTS = "first_touch_within: 2 business hours", "{reassign: {at_most: 3},
             "a name of small letters",
         ),
         ("[50%, 80%]", "[50%, soon]", "warn_at[1]", "", 'time left such as "15 business minutes left"'),
+        (
+            TARGET,
+            "attempts: 5 within 9 hours\n    owner_away: paus",
+            "owner_away",
+            "pause",
+            "run, pause or reassign",
+        ),
         ("[50%, 80%]", "[50%, 15 minutes left]", "", "", "in the same kind of time as the target"),
         ("[50%, 80%]", "[50%, 2 business hours left]", "", "", "less time than the target"),
         ("[50%, 80%]", "[1 business hour left, 1 business hour left]", "warn_at", "", "each warning once"),
@@ -587,6 +594,8 @@ TARGET, ACTS = "first_touch_within: 2 business hours", "{reassign: {at_most: 3},
         (ACTS, "{then: {escalate: b}}", "on_breach", "", "to decide at once, write `escalate`"),
         (ACTS, "{take_offline: yes}", "on_breach.take_offline", "", "true or false"),
         (ACTS, "{give_back: true}", "on_breach", "", "without it nobody loses the lead"),
+        (ACTS, "anounce", "on_breach", "announce", "announce, {escalate: PERSON} or {reassign"),
+        (ACTS, "{escalte: boss}", "on_breach", "escalate", "announce, {escalate: PERSON} or {reassign"),
         (ACTS, "reasign", "on_breach", "", "announce, {escalate: PERSON} or {reassign"),
     ],
 )
@@ -639,3 +648,41 @@ def test_every_kind_of_promise_is_read_with_what_it_leaves_out() -> None:
     ]
     acts = sla["decide"].consequences
     assert (acts.reassign_at_most, acts.escalate_to, acts.take_offline) == (None, "boss", True)
+
+
+@pytest.mark.parametrize(
+    ("written", "instead", "where", "suggestion"),
+    [
+        ('"09:00-17:00"', '"9-17"', "calendars.dach.hours.mon-fri", "09:00-17:00"),
+        ('"09:00-17:00"', '"9-5"', "calendars.dach.hours.mon-fri", ""),
+        ("mon-fri", "mon-fry", "calendars.dach.hours.mon-fry", "mon-fri"),
+        ("mon-fri", "mon-x", "calendars.dach.hours.mon-x", ""),
+        ("to: account.owner", "to: acount.owner",
+         "routing.rules[0].to", "account.owner"),
+        ("to: dach-ae", "to: Dach AE", "routing.rules[1].to", "dach-ae"),
+    ],
+)  # fmt: skip
+def test_what_was_meant_is_named_once_at_its_place(
+    written: str, instead: str, where: str, suggestion: str
+) -> None:
+    problem = the_problem_of(pact_with(written, instead))
+    assert (problem.where, problem.suggestion) == (where, suggestion)
+
+
+@pytest.mark.parametrize(
+    ("instead", "suggestion"),
+    [
+        ("hodl", "hold"),
+        ("{widden: dach}", "widen"),
+        ("{overflw: ana}", "overflow"),
+        ("[]", ""),
+        ("nobody", ""),
+    ],
+)
+def test_a_misspelt_policy_of_a_pool_is_answered_with_the_one_that_was_meant(
+    instead: str, suggestion: str
+) -> None:
+    text = pact_with("when_nobody: {widen: triage}", f"when_nobody: {instead}")
+    problem = the_problem_of(text)
+    assert problem.where.endswith("when_nobody")
+    assert problem.suggestion == suggestion

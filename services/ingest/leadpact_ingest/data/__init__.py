@@ -1,1 +1,1 @@
-"""Lists that the normalisers read: country names, header words, disposable mail domains. Data only."""
+"""Lists that the normalisers read: header words, disposable mail domains. Data only."""

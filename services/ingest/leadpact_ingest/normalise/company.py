@@ -8,7 +8,7 @@ import re
 import unicodedata
 from functools import cache
 
-from leadpact_ingest.normalise.text import folded
+from leadpact.domain.clean_text import folded
 
 # Seeded from the legal forms that GLEIF's Entity Legal Forms list (ISO 20275) gives most often, as people write them.
 _LEGAL_FORMS = """

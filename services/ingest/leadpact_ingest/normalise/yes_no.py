@@ -1,6 +1,6 @@
 """Yes, no, or neither: what a ticked box turns into on its way through forms and spreadsheets."""
 
-from leadpact_ingest.normalise.text import folded
+from leadpact.domain.clean_text import folded
 
 _YES_WORDS = """
 1|1 0|true|yes|y|t|on|x|ok|checked|agree|agreed|i agree|accept|accepted|opt in|opted in|optin|subscribed|granted|given

@@ -8,7 +8,7 @@ import json
 from functools import cache
 from importlib import resources
 
-from leadpact_ingest.normalise.text import folded
+from leadpact.domain.clean_text import folded
 
 _ALIASES = {
     "uk": "GB",
@@ -92,5 +92,5 @@ def country_code(text: str) -> str | None:
 @cache
 def _table() -> dict[str, str]:
     """Folded name, alpha-2 and alpha-3 code → alpha-2 code."""
-    text = resources.files("leadpact_ingest.data").joinpath("countries.json").read_text("utf-8")
+    text = resources.files("leadpact.domain").joinpath("countries.json").read_text("utf-8")
     return {name: code for code, names in json.loads(text).items() for name in names}
