@@ -93,9 +93,12 @@ def _read(file: Path, as_json: bool) -> tuple[str, Pact]:
 
 
 def _applied(applied: dict[str, Any]) -> str:
+    said = f"Version {applied['version']} of {applied['name']} is in force. Fingerprint {applied['fingerprint'][:12]}."
     if not applied["changed"]:
-        return f"This agreement is in force already, as version {applied['version']}."
-    return f"Version {applied['version']} of {applied['name']} is in force. Fingerprint {applied['fingerprint'][:12]}."
+        said = f"This agreement is in force already, as version {applied['version']}."
+    if unknown := applied["not_on_the_roster"]:
+        said += f"\nNot on the roster, so they are given no lead: {', '.join(unknown)}. `leadpact reps import FILE` adds them."
+    return said
 
 
 def _mistakes(errors: PactErrors, source: str) -> str:

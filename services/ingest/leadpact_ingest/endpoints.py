@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Path
@@ -88,19 +88,23 @@ def create_form_keys_router(uow: UnitOfWork, sources: SourceBook, clock: Clock) 
         """Make a key. From the first one on, the source takes posts with a key only."""
         source = (await sources.current()).posted(wanted.source)
         async with uow.transaction() as tx:
-            return await make_key(tx, source.name, clock.now())
+            made = await make_key(tx, source.name, clock.now())
+        sources.look_again()
+        return made
 
     @router.get("/v1/form-keys")
-    async def list_form_keys() -> list[FormKey]:
+    async def list_form_keys() -> dict[Literal["items"], list[FormKey]]:
         """Every key, those out of use too."""
         async with uow.transaction() as tx:
-            return await all_keys(tx)
+            return {"items": await all_keys(tx)}
 
     @router.delete("/v1/form-keys/{key}")
     async def revoke_form_key(key: FormKeyPath) -> FormKey:
         """Put a key out of use, within a second. Revoking a source's last key closes its form."""
         async with uow.transaction() as tx:
-            return await revoke_key(tx, key, clock.now())
+            revoked = await revoke_key(tx, key, clock.now())
+        sources.look_again()
+        return revoked
 
     return router
 

@@ -81,6 +81,10 @@ class SourceBook:
                 self._fresh_until = running.time() + self._fresh_for_seconds
             return self._latest
 
+    def look_again(self) -> None:
+        """Something has changed here: the next who asks is told. Other processes learn of it within a second."""
+        self._fresh_until = 0.0
+
     async def _read(self, before: Sources | None) -> Sources:
         try:
             async with self._uow.transaction() as tx:

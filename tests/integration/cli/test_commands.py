@@ -61,7 +61,9 @@ def written(folder: Path, name: str, text: str) -> Path:
 
 def test_a_pact_is_put_in_force_once_and_stays_in_the_history(shell: Shell, tmp_path: Path) -> None:
     file = written(tmp_path, "pact.yaml", SMALL_PACT)
-    assert "Version 1 of small is in force" in shell.run("pact", "apply", file)
+    applied = shell.run("pact", "apply", file)
+    assert "Version 1 of small is in force" in applied
+    assert "Not on the roster, so they are given no lead: ana, ben, cem." in applied
     assert "in force already, as version 1" in shell.run("pact", "apply", file)
     later = written(tmp_path, "later.yaml", SMALL_PACT.replace("points: 25", "points: 30"))
     assert shell.json("pact", "apply", later)["version"] == 2

@@ -342,7 +342,18 @@ class TestFormKeys:
         assert revoked.json()["revoked_at"] is not None
         assert (await door.post("newsletter", params={"key": key}, json=KAETHE)).status_code == 401
         assert (await door.post("newsletter", json=KAETHE)).status_code == 401
-        assert [one["key"] for one in (await ingest.client.get("/v1/form-keys")).json()] == [key]
+        shown = (await ingest.client.get("/v1/form-keys")).json()
+        assert [one["key"] for one in shown["items"]] == [key]
+
+    async def test_where_a_key_is_made_or_revoked_it_counts_at_once(self, ingest: Ingest) -> None:
+        async def post(**key: str) -> int:
+            return (await ingest.post("newsletter", json=KAETHE, params=key)).status_code
+
+        assert await post() == 202
+        key = await self.key(ingest)
+        assert (await post(), await post(key=key)) == (401, 202)
+        await ingest.client.delete(f"/v1/form-keys/{key}")
+        assert await post(key=key) == 401
 
     async def test_a_key_is_for_a_form_that_there_is(self, ingest: Ingest) -> None:
         for source in ("nowhere", "fair"):

@@ -12,11 +12,13 @@ from sqlalchemy import text
 from leadpact.access.scopes import Caller, Scope, require
 from leadpact.errors import NotFound
 from leadpact.pact.book import PactBook
-from leadpact.pact.model import Signatures
+from leadpact.pact.model import Pact, Signatures
+from leadpact.pact.routing import Overflow
 from leadpact.storage.unit_of_work import Transaction, UnitOfWork
 from leadpact.storage.wake import Wake
 from leadpact_router.endpoints.bodies import read_text
 from leadpact_router.release_held import FLOOR_CHANGED
+from leadpact_router.rep_refs import RepRefs
 
 _LONGEST_PACT_BYTES = 1_048_576
 
@@ -48,6 +50,9 @@ class PactApplied(PactShown):
     """What applying came to."""
 
     changed: bool = Field(description="False if this very agreement was in force already.")
+    not_on_the_roster: list[str] = Field(
+        description="Reps that a pool names and nobody has imported: until somebody does, they are given no lead."
+    )
 
 
 class PactHistory(BaseModel):
@@ -82,11 +87,12 @@ def create_router(uow: UnitOfWork, book: PactBook, wake: Wake) -> APIRouter:
         """
         source = await read_text(request, at_most_bytes=_LONGEST_PACT_BYTES)
         async with uow.transaction() as tx:
-            _, changed = await book.apply(tx, source, applied_by=caller.name)
+            applied, changed = await book.apply(tx, source, applied_by=caller.name)
             shown = await _newest(tx, book)
+            unknown = await _not_on_the_roster(tx, applied.pact)
         wake.poke([FLOOR_CHANGED])
         response.status_code = 201 if changed else 200
-        return PactApplied(**shown, changed=changed)
+        return PactApplied(**shown, changed=changed, not_on_the_roster=unknown)
 
     @router.get("/versions", dependencies=read)
     async def history() -> PactHistory:
@@ -107,6 +113,18 @@ def create_router(uow: UnitOfWork, book: PactBook, wake: Wake) -> APIRouter:
             return PactShown(**await _shown(tx, book, row))
 
     return router
+
+
+async def _not_on_the_roster(tx: Transaction, pact: Pact) -> list[str]:
+    """Those whom a pool names, as it names them, and of whom nothing else is known."""
+    named = {member.rep for pool in pact.routing.pools.values() for member in pool.members}
+    named |= {
+        pool.when_nobody.overflow
+        for pool in pact.routing.pools.values()
+        if isinstance(pool.when_nobody, Overflow)
+    }
+    known = RepRefs((row.id, row.email) for row in await tx.execute(text("SELECT id, email FROM rep")))
+    return sorted(ref for ref in named if known.id_of(ref) is None)
 
 
 async def _newest(tx: Transaction, book: PactBook) -> dict[str, Any]:

@@ -25,6 +25,17 @@ async def test_a_changed_pact_is_the_next_version_and_the_same_one_is_not(servic
     assert (await service.http.get("/v1/pact/versions/3")).status_code == 404
 
 
+async def test_who_applies_a_pact_is_told_whom_it_names_that_nobody_has_imported(service: Service) -> None:
+    known = await service.http.post("/v1/pact", content=PACT)
+    assert known.json()["not_on_the_roster"] == []
+    strangers = PACT.replace(
+        "members: [dora]", "members: [DORA@acme.example, zoe], when_nobody: {overflow: yan}"
+    )
+    assert strangers != PACT
+    applied = await service.http.post("/v1/pact", content=strangers)
+    assert applied.json()["not_on_the_roster"] == ["yan", "zoe"]
+
+
 async def test_a_pact_with_mistakes_is_refused_with_their_lines_and_changes_nothing(service: Service) -> None:
     answer = await service.http.post("/v1/pact", content=PACT.replace("to: dach}", "to: dahc}"))
     assert answer.status_code == 422
