@@ -920,6 +920,25 @@ def the_views_agree(seen: Evidence) -> Iterator[str]:
                 yield f"clock {id_} has {name} {clock[name]}, the router shows {view[name]}"
 
 
+def every_warning_is_shown(seen: Evidence) -> Iterator[str]:
+    """Each that was announced, once, with its time and its share."""
+    said = {event.event_id: event.data for event in seen.log.of("sla.warned")}
+    shown = {row["event_id"]: row for row in seen.picture["clock_warning"]}
+    for id_ in sorted(said.keys() - shown.keys()):
+        yield f"the warning {id_} is not shown"
+    for id_, row in shown.items():
+        event = said.get(id_)
+        if event is None:
+            yield f"the warning {id_} is shown and was never announced"
+        elif (row["clock_id"], parse(row["warned_at"]), row["percent"], row["left"]) != (
+            event["clock_id"],
+            parse(event["occurred_at"]),
+            event["percent"],
+            event["left"],
+        ):
+            yield f"the warning {id_} is shown as {row}, and was announced as {event}"
+
+
 def waits_equal_a_recount(seen: Evidence) -> Iterator[str]:
     """How long each request waited for its first contact or meeting, for the customer, the team and the owner, in wall and business time."""
     touches = [_earliest(seen, type_, "assignment_id") for type_ in ("lead.contacted", "lead.meeting_booked")]
@@ -1012,6 +1031,7 @@ AT_THE_END: Sequence[Invariant] = (
     facts_decide_every_clock,
     every_breach_led_somewhere,
     the_views_agree,
+    every_warning_is_shown,
     a_receipt_tells_where_its_lead_is,
     waits_equal_a_recount,
 )

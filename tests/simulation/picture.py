@@ -34,6 +34,7 @@ _SEEN = {
     "sla_request": "*",
     "sla_rep": "*",
     "clock_view": "*",
+    "clock_warning": "*",
     "lead_progress": "*",
     "dead_letter": "consumer, type, reason, error, settled_at",
     "pact_version": "version, md5(text) AS text",

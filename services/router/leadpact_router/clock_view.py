@@ -1,7 +1,8 @@
 """Keep the sla-timer's clocks in view, as it announced them: who must act by when, and how it ended.
 
 Every clock event carries what the clock is about, so each writes the whole row if it is the first to be heard
-of that clock, and else only what it changes.
+of that clock, and else only what it changes. Each warning is kept besides, under the id of its event, so that one that is heard of
+again, or late, is neither doubled nor lost.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from leadpact.events.sla import ClockEvent
 from leadpact.storage.bulk import insert_rows
 from leadpact.storage.unit_of_work import Transaction
 from leadpact_router.news import News
-from leadpact_router.tables import clock_view
+from leadpact_router.tables import clock_view, clock_warning
 
 
 async def show_started(tx: Transaction, batch: Sequence[News[SlaStarted]]) -> None:
@@ -34,9 +35,22 @@ async def show_started(tx: Transaction, batch: Sequence[News[SlaStarted]]) -> No
     await _show(tx, rows, "target = excluded.target, started_at = excluded.started_at")
 
 
+# What a clock has come to in the end stays, if the news of a warning comes after it.
+_WARNED = """
+    state = CASE WHEN clock_view.state IN ('met', 'breached', 'cancelled') THEN clock_view.state ELSE excluded.state END,
+    due_at = CASE WHEN clock_view.state IN ('met', 'breached', 'cancelled') THEN clock_view.due_at ELSE excluded.due_at END,
+    warned_at = least(clock_view.warned_at, excluded.warned_at),
+    warned_percent = (
+        SELECT percent FROM clock_warning w WHERE w.clock_id = excluded.clock_id
+        ORDER BY w.warned_at DESC, w.event_id DESC LIMIT 1)
+"""
+
+
 async def show_warned(tx: Transaction, batch: Sequence[News[SlaWarned]]) -> None:
-    """Part of the time is used. The time of a clock's first warning stays, and the share of the latest."""
-    first = {one.event.clock_id: one.event.occurred_at for one in reversed(batch)}
+    """Part of the time is used. Each warning stands for itself; of a clock the first one's time is shown, and the latest one's share."""
+    await insert_rows(tx, clock_warning, [_warning(one) for one in batch], conflict="(event_id) DO NOTHING")
+    in_order = sorted(batch, key=lambda one: one.event.occurred_at)
+    first = {one.event.clock_id: one.event.occurred_at for one in reversed(in_order)}
     rows = [
         _row(
             one.event,
@@ -44,13 +58,20 @@ async def show_warned(tx: Transaction, batch: Sequence[News[SlaWarned]]) -> None
             warned_at=first[one.event.clock_id],
             warned_percent=one.event.percent,
         )
-        for one in batch
+        for one in in_order
     ]
-    await _change(
-        tx,
-        rows,
-        "warned_at = coalesce(clock_view.warned_at, excluded.warned_at), warned_percent = excluded.warned_percent",
-    )
+    await _show(tx, rows, _WARNED)
+
+
+def _warning(one: News[SlaWarned]) -> dict[str, Any]:
+    event = one.event
+    return {
+        "event_id": one.id,
+        "clock_id": event.clock_id,
+        "warned_at": event.occurred_at,
+        "percent": event.percent,
+        "left": event.left,
+    }
 
 
 async def show_paused(tx: Transaction, batch: Sequence[News[SlaPaused]]) -> None:

@@ -312,6 +312,20 @@ clock_view = Table(
     Index("ix_clock_view_paused_due", "due_at", postgresql_where=text("state = 'paused'")),
 )
 
+# Each warning of a clock, under the id of the event that told it: told again, it is the same one.
+clock_warning = Table(
+    "clock_warning",
+    metadata,
+    Column("event_id", Uuid, primary_key=True),
+    Column("clock_id", Uuid, nullable=False),
+    Column("warned_at", DateTime(timezone=True), nullable=False),
+    Column(
+        "percent", Integer
+    ),  # of the time used; none: heard of before each was kept, and which of them it was is not known
+    Column("left", Text),  # the pact's words, if it says how much time is left
+    Index("ix_clock_warning_clock_id", "clock_id", "warned_at"),
+)
+
 idempotent_answer = Table(
     "idempotent_answer",
     metadata,

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from leadpact_router.give_back import GIVEN_BACK
-from leadpact_router.views import Activity, Assignment, ClockSeen, LeadStory, Touch, WorkReport
+from leadpact_router.views import Activity, Assignment, ClockSeen, LeadStory, Touch, Warned, WorkReport
 
 _KNOWN_BY = {"new": "a new person", "email": "known by their e-mail", "phone": "known by their phone number"}
 _OUTCOMES = {"recycle": "to be tried again later", "nurture": "to be nurtured", "disqualify": "disqualified"}
@@ -179,10 +179,15 @@ def _timed(clock: ClockSeen) -> Iterator[Happened]:
     promise = f"{clock.policy} ({clock.target})" if clock.target else clock.policy
     if clock.whose != "owner":
         promise = f"the {clock.whose}'s {promise}"
-    if clock.warned_at is not None:
-        latest = f", warned up to {clock.warned_percent} %" if clock.warned_percent is not None else ""
+    for warned in clock.warnings:
         yield Happened(
-            at=clock.warned_at, kind="warned", says=f"{promise}: time is running out{latest}", details=details
+            at=warned.warned_at,
+            kind="warned",
+            says=f"{promise}: time is running out{_how_far(warned)}",
+            details={
+                **details,
+                **warned.model_dump(mode="json", exclude_none=True, include={"percent", "left"}),
+            },
         )
     if clock.was_breached:
         yield Happened(at=clock.due_at, kind="breached", says=f"{promise}: the time was up", details=details)
@@ -196,3 +201,9 @@ def _timed(clock: ClockSeen) -> Iterator[Happened]:
         yield Happened(
             at=clock.ended_at, kind="cancelled", says=f"{promise}: no longer runs", details=details
         )
+
+
+def _how_far(warned: Warned) -> str:
+    if warned.left is not None:
+        return f", {warned.left}"
+    return "" if warned.percent is None else f", {warned.percent} % of it is used"

@@ -134,6 +134,14 @@ class WorkReport(View):
     )
 
 
+class Warned(View):
+    """One warning that time is running out."""
+
+    warned_at: datetime
+    percent: int | None = Field(description="How much of the time was used; none if that is not on record.")
+    left: str | None = Field(description="How much was left, if the pact says it so.")
+
+
 class ClockSeen(View):
     """A promise, as the sla-timer announced it."""
 
@@ -152,6 +160,7 @@ class ClockSeen(View):
     due_at: datetime
     warned_at: datetime | None = Field(description="When the first warning came.")
     warned_percent: int | None = Field(description="How much of the time was used at the latest warning.")
+    warnings: list[Warned] = Field(description="Each of them, the oldest first.")
     ended_at: datetime | None
     was_breached: bool
 
@@ -252,8 +261,12 @@ _CLOCKS = text(
     """
     SELECT c.clock_id, c.whose, c.assignment_id, c.policy, c.rep_id, r.name AS rep_name, c.state,
            CASE WHEN c.state = 'paused' THEN c.paused_because END AS paused_because, c.target, c.started_at, c.due_at,
-           c.warned_at, c.warned_percent, c.ended_at, c.was_breached
+           c.warned_at, c.warned_percent, w.warnings, c.ended_at, c.was_breached
     FROM clock_view c LEFT JOIN rep r ON r.id = c.rep_id
+    CROSS JOIN LATERAL (
+        SELECT coalesce(jsonb_agg(x ORDER BY x.warned_at, x.event_id), '[]') AS warnings
+        FROM clock_warning x WHERE x.clock_id = c.clock_id
+    ) w
     WHERE c.lead_id = :id ORDER BY c.due_at DESC, c.clock_id LIMIT :most
     """
 )

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from alembic import command
 from sqlalchemy import Connection, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from leadpact.events import Event, SlaWarned
 from leadpact.ids import new_id
 from leadpact.storage.engine import create_engine
 from leadpact.storage.migrate import alembic_config, migrate
@@ -146,6 +148,67 @@ async def test_what_receipts_tell_of_a_lead_is_what_the_router_has(first_version
             await connection.execute(text("SELECT stage, owner, assignment_id FROM lead_progress"))
         ).one()
     assert tuple(shown) == ("assigned", "ben", assignment_id)
+
+
+async def test_warnings_that_the_log_still_tells_are_each_shown_and_of_others_the_first(
+    first_version: AsyncEngine,
+) -> None:
+    told, forgotten, half_forgotten, event_id = (new_id() for _ in range(4))
+    for clock_id, warned_at in ((told, HOUR), (forgotten, HOUR), (half_forgotten, HOUR)):
+        await _insert(
+            first_version,
+            "clock_view",
+            clock_id=clock_id,
+            lead_id=new_id(),
+            assignment_id=new_id(),
+            policy="first-touch",
+            rep_id="ana",
+            state="warned",
+            due_at=START + 2 * HOUR,
+            warned_at=START + warned_at,
+        )
+    for clock_id, at, percent in ((told, HOUR, 50), (told, 1.6 * HOUR, 80), (half_forgotten, 1.6 * HOUR, 80)):
+        warned = SlaWarned(
+            occurred_at=START + at,
+            clock_id=clock_id,
+            lead_id=new_id(),
+            policy="first-touch",
+            due_at=START + 2 * HOUR,
+            percent=percent,
+        )
+        await _announce(first_version, event_id if at == HOUR else new_id(), warned)
+
+    await migrate(first_version)
+
+    async with first_version.connect() as connection:
+        rows = await connection.execute(
+            text("SELECT clock_id, warned_at, percent FROM clock_warning ORDER BY clock_id, warned_at")
+        )
+        assert [tuple(row) for row in rows] == [
+            (told, START + HOUR, 50),
+            (told, START + 1.6 * HOUR, 80),
+            (forgotten, START + HOUR, None),
+            (half_forgotten, START + HOUR, None),
+            (half_forgotten, START + 1.6 * HOUR, 80),
+        ]
+        kept = await connection.execute(text("SELECT event_id FROM clock_warning WHERE percent = 50"))
+        assert kept.scalar_one() == event_id
+
+
+async def _announce(engine: AsyncEngine, event_id: UUID, event: Event) -> None:
+    """Write an event to the log as the service that announced it did."""
+    await _insert(
+        engine,
+        "outbox",
+        topic=event.TOPIC,
+        shard=0,
+        event_id=event_id,
+        type=event.TYPE,
+        source="test",
+        key=event.key,
+        occurred_at=event.occurred_at,
+        data=event.model_dump_json(exclude_defaults=True),
+    )
 
 
 async def test_an_empty_database_of_the_first_version_is_upgraded_too(first_version: AsyncEngine) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
 
+from leadpact.events import SlaWarned
 from tests.integration.router.api.conftest import Service
 from tests.support.fake_clock import TUESDAY_MORNING
 from tests.support.routing import captured, did, downloaded
+
+HOUR = timedelta(hours=1)
 
 
 async def test_a_lead_shows_its_owner_and_why_it_is_theirs(service: Service) -> None:
@@ -145,6 +149,36 @@ async def test_the_timeline_tells_what_happened_in_its_order(service: Service) -
     assert taken["says"] == f"from {lead['owner_name']}"
     assert given["says"].startswith(f"to {story['lead']['owner_name']}: pool dach")
     assert story["timeline"][0]["at"] == TUESDAY_MORNING.isoformat().replace("+00:00", "Z")
+
+
+async def test_the_timeline_has_each_warning_at_its_own_time(service: Service) -> None:
+    lead = await service.assigned()
+    clock = {**await service.router.clock_of("kathe@globex.example"), "due_at": TUESDAY_MORNING + 2 * HOUR}
+    at = [TUESDAY_MORNING + timedelta(minutes=minutes) for minutes in (60, 96, 110)]
+    shares: list[dict[str, Any]] = [
+        {"percent": 50},
+        {"percent": 80},
+        {"percent": 91, "left": "10 business minutes left"},
+    ]
+    for moment, share in zip(at, shares, strict=True):
+        await service.router.hear(SlaWarned(**{**clock, "occurred_at": moment}, **share))
+    story = await service.get(f"/v1/leads/{lead['id']}")
+    warned = [one for one in story["timeline"] if one["kind"] == "warned"]
+    assert [(one["at"], one["says"].partition("time is running out, ")[2]) for one in warned] == [
+        (_written(at[0]), "50 % of it is used"),
+        (_written(at[1]), "80 % of it is used"),
+        (_written(at[2]), "10 business minutes left"),
+    ]
+    assert [one["details"].get("left") for one in warned] == [None, None, "10 business minutes left"]
+    [shown] = story["clocks"]
+    assert (shown["warned_at"], shown["warned_percent"]) == (_written(at[0]), 91)
+    assert [(one["warned_at"], one["percent"]) for one in shown["warnings"]] == [
+        (_written(moment), share["percent"]) for moment, share in zip(at, shares, strict=True)
+    ]
+
+
+def _written(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")
 
 
 async def test_an_unknown_lead_is_not_found(service: Service) -> None:

@@ -17,7 +17,9 @@ from leadpact.events import (
     SlaStarted,
     SlaWarned,
 )
-from leadpact.ids import new_id
+from leadpact.ids import EventId, new_id
+from leadpact_router.clock_view import show_warned
+from leadpact_router.news import News
 from tests.support.fake_clock import TUESDAY_MORNING
 from tests.support.routing import Router
 
@@ -80,6 +82,64 @@ async def test_a_second_warning_that_comes_later_leaves_the_time_of_the_first(ro
     await router.hear(_started(clock), SlaWarned(**clock, occurred_at=at[0], percent=50))
     await router.hear(SlaWarned(**clock, occurred_at=at[1], percent=80))
     assert await router.rows("SELECT warned_at, warned_percent FROM clock_view") == [(at[0], 80)]
+
+
+async def test_each_warning_is_kept_with_its_time_and_its_share(router: Router) -> None:
+    clock = _clock()
+    first, second, last = (TUESDAY_MORNING + timedelta(minutes=minutes) for minutes in (60, 96, 110))
+    await router.hear(
+        _started(clock),
+        SlaWarned(**clock, occurred_at=first, percent=50),
+        SlaWarned(**clock, occurred_at=second, percent=80),
+    )
+    await router.hear(SlaWarned(**clock, occurred_at=last, percent=91, left="10 business minutes left"))
+    assert await _warnings(router) == [
+        (first, 50, None),
+        (second, 80, None),
+        (last, 91, "10 business minutes left"),
+    ]
+
+
+async def test_a_share_that_is_warned_about_again_after_the_clock_moved_is_kept_again(router: Router) -> None:
+    clock, later = _clock(), DUE_AT + timedelta(days=1)
+    await router.hear(_started(clock), SlaWarned(**clock, occurred_at=TUESDAY_MORNING, percent=50))
+    moved = clock | {"due_at": later}
+    await router.hear(_moved(moved), SlaWarned(**moved, occurred_at=DUE_AT, percent=50))
+    assert await _warnings(router) == [(TUESDAY_MORNING, 50, None), (DUE_AT, 50, None)]
+
+
+async def test_a_warning_that_is_heard_of_again_is_one(router: Router) -> None:
+    """The inbox knows an event only for its retention; a dead letter keeps its id for ever."""
+    clock = _clock()
+    warned = [SlaWarned(**clock, occurred_at=TUESDAY_MORNING, percent=percent) for percent in (50, 80)]
+    heard = [News(EventId(new_id()), one) for one in warned]
+    await router.hear(_started(clock))
+    for batch in (heard, heard[:1], [*heard, *heard]):
+        async with router.uow.transaction() as tx:
+            await show_warned(tx, batch)
+        assert await _warnings(router) == [(TUESDAY_MORNING, 50, None), (TUESDAY_MORNING, 80, None)]
+        assert await router.value("SELECT warned_percent FROM clock_view") == 80
+
+
+async def test_a_warning_that_is_heard_of_late_is_not_lost_and_takes_nothing_back(router: Router) -> None:
+    clock = _clock()
+    first, second = (TUESDAY_MORNING + timedelta(minutes=minutes) for minutes in (60, 96))
+    await router.hear(_started(clock), SlaWarned(**clock, occurred_at=second, percent=80))
+    await router.hear(SlaWarned(**clock, occurred_at=first, percent=50))
+    assert await router.rows("SELECT warned_at, warned_percent FROM clock_view") == [(first, 80)]
+    await router.hear(
+        SlaMet(
+            **clock,
+            occurred_at=second,
+            met_at=second,
+            recorded_at=second,
+            business_seconds_used=5760,
+        )
+    )
+    early = clock | {"due_at": DUE_AT - timedelta(hours=1)}
+    await router.hear(SlaWarned(**early, occurred_at=TUESDAY_MORNING, percent=10))
+    assert [at for at, _, _ in await _warnings(router)] == [TUESDAY_MORNING, first, second]
+    assert (await _state(router))[:2] == ("met", DUE_AT)
 
 
 async def test_a_clock_pauses_and_goes_on_with_another_due_time(router: Router) -> None:
@@ -200,6 +260,13 @@ def _moved(clock: dict[str, Any], *, target: str = "2 business hours", is_paused
 async def _state(router: Router) -> tuple[Any, ...]:
     (row,) = await router.rows("SELECT state, due_at, paused_because FROM clock_view")
     return tuple(row)
+
+
+async def _warnings(router: Router) -> list[tuple[Any, ...]]:
+    rows = await router.rows(
+        'SELECT warned_at, percent, "left" FROM clock_warning ORDER BY warned_at, percent'
+    )
+    return [tuple(row) for row in rows]
 
 
 async def _view(router: Router) -> list[tuple[Any, ...]]:
