@@ -246,6 +246,31 @@ def every_assignment_is_announced(seen: Evidence) -> Iterator[str]:
                 yield f"assignment {row['id']} was announced with {name} {data[name]}, stored {row[name]}"
 
 
+def every_wait_is_explained(seen: Evidence) -> Iterator[str]:
+    """As it was announced; and a lead that waits tells the reason of the latest look."""
+    said = Counter(
+        (event.data["lead_id"], parse(event.data["occurred_at"]), event.data["pool"], event.data["reason"])
+        for event in seen.log.of("lead.held")
+    )
+    kept = Counter(
+        (row["lead_id"], parse(row["held_at"]), row["pool"], row["explanation"]["decision"])
+        for row in seen.picture["hold"]
+    )
+    yield from (
+        f"lead {lead} began to wait for {pool} at {at}, and no hold says so"
+        for lead, at, pool, _ in said - kept
+    )
+    yield from (
+        f"a hold of lead {lead} for {pool} at {at} was not announced" for lead, at, pool, _ in kept - said
+    )
+    last = {row["lead_id"]: row for row in sorted(seen.picture["hold"], key=lambda row: row["id"])}
+    for lead in seen.picture["lead"]:
+        if lead["held_since"] and (row := last.get(lead["id"])):
+            why = (row["latest_explanation"] or row["explanation"])["decision"]
+            if (why, row["pool"]) != (lead["held_reason"], lead["held_pool"]):
+                yield f"lead {lead['id']} waits for {lead['held_pool']}: {lead['held_reason']}; explained is {row['pool']}: {why}"
+
+
 def every_assignment_has_one_cause(seen: Evidence) -> Iterator[str]:
     """One event or command leads to one assignment of a lead, at most."""
     causes = Counter((row["lead_id"], row["cause_id"]) for row in seen.picture["assignment"])
@@ -998,6 +1023,7 @@ EVERY_STEP: Sequence[Invariant] = (
     never_two_owners,
     nobody_is_left_lying,
     every_assignment_is_announced,
+    every_wait_is_explained,
     every_assignment_has_one_cause,
     nobody_gets_a_lead_back,
     owners_follow_each_other,

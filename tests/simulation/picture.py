@@ -22,10 +22,11 @@ _SEEN = {
     "touch": "receipt_id, lead_id",
     "activity": "id, lead_id",
     "signal": "lead_id, kind, times",
-    "lead": "id, email, stage, owner, assignment_id, hop, hops_by_breach, held_since, received_at, qualified_at, closed_at, "
+    "lead": "id, email, stage, owner, assignment_id, hop, hops_by_breach, held_since, held_reason, held_pool, received_at, qualified_at, closed_at, "
     "escalated_at",
     "assignment": "id, lead_id, rep_id, pool, rule, hop, cause_id, assigned_at, pact_version, accepted_at, contacted_at, ended_at, "
     "ended_as, rejection, paused_state, paused_until",
+    "hold": "*",
     "rep": "id, offline_since",
     "absence": "id, rep_id, starts_at, ends_at",
     "rep_load": "*",

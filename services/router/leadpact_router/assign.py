@@ -7,8 +7,10 @@ another is *reassigned*; nobody gets it twice in a round.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -22,13 +24,16 @@ from leadpact_router.assignment_rows import Owner, end_assignments
 from leadpact_router.decide import Given, Kept, decide
 from leadpact_router.floor import Floor
 from leadpact_router.floor_rows import lock_floor, reachable, save_floor
+from leadpact_router.hold_rows import Holds
 from leadpact_router.lead import Lead, Stage
-from leadpact_router.lead_rows import pools_with_a_line
+from leadpact_router.lead_rows import lines_since
 from leadpact_router.route import Route, route
 from leadpact_router.tables import assignment as assignment_table
 from leadpact_router.terms import Terms
 
 log = structlog.get_logger(__name__)
+
+_NO_LINES: Mapping[str, datetime] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +70,13 @@ class Handover:
     given: list[dict[str, Any]] = field(default_factory=list)
     taken: list[UUID] = field(default_factory=list)
     """The ownerships that ended."""
+    holds: Holds = field(default_factory=Holds)
 
     async def save(self, tx: Transaction) -> None:
-        """Write which ownerships ended, the new ones, and what both changed on the floor."""
+        """Write which ownerships ended, the new ones, what both changed on the floor, and why others wait."""
         await end_assignments(tx, self.taken, "reassigned", self.floor.now)
         await insert_rows(tx, assignment_table, self.given)
+        await self.holds.save(tx, self.floor.now)
         await save_floor(tx, self.floor)
 
 
@@ -91,7 +98,7 @@ async def assign_all(
         return None
     floor = await lock_floor_for(tx, ready, terms)
     pools = {one.route.pool for one in ready}
-    waiting = await pools_with_a_line(tx, reachable(terms.applied.pact.routing, pools))
+    waiting = await lines_since(tx, reachable(terms.applied.pact.routing, pools))
     handover = Handover(floor)
     for one in ready:
         if one.lead.stage is Stage.MQL:
@@ -106,18 +113,24 @@ async def assign_all(
 
 
 def give_or_hold(
-    tx: Transaction, ready: Ready, handover: Handover, terms: Terms, waiting: Collection[str] = ()
+    tx: Transaction,
+    ready: Ready,
+    handover: Handover,
+    terms: Terms,
+    waiting: Mapping[str, datetime] = _NO_LINES,
 ) -> Given | Kept:
     """Decide one lead, enter the decision on the lead and the floor, and announce it."""
     decision = choose_for(ready, handover.floor, terms, waiting)
     if isinstance(decision, Given):
         give(tx, ready, decision, handover, terms)
     else:
-        hold(tx, ready, decision, terms)
+        hold(tx, ready, decision, handover, terms)
     return decision
 
 
-def choose_for(ready: Ready, floor: Floor, terms: Terms, waiting: Collection[str] = ()) -> Given | Kept:
+def choose_for(
+    ready: Ready, floor: Floor, terms: Terms, waiting: Mapping[str, datetime] = _NO_LINES
+) -> Given | Kept:
     """The decision for one lead, entered nowhere."""
     account = ready.lead.account
     return decide(
@@ -151,7 +164,7 @@ def give(
     tx.emit(_assigned(ready, lead.assignment_id, given, terms), caused_by=cause_id)
 
 
-def hold(tx: Transaction, ready: Ready, kept: Kept, terms: Terms) -> None:
+def hold(tx: Transaction, ready: Ready, kept: Kept, handover: Handover, terms: Terms) -> None:
     """The lead waits.
 
     It is announced when it begins to, or changes lines; not each time it is looked at again.
@@ -161,7 +174,11 @@ def hold(tx: Transaction, ready: Ready, kept: Kept, terms: Terms) -> None:
     lead.stage, lead.held_pool, lead.held_reason = Stage.HELD, kept.pool, kept.reason
     lead.held_since = lead.held_since or terms.now
     lead.held_cause_id = lead.held_cause_id or ready.cause_id
-    if is_news:
+    version = terms.applied.version
+    if not is_news:
+        handover.holds.look(lead.id, kept.explanation, version)
+    else:
+        handover.holds.begin(lead.id, kept.pool, kept.explanation, version, terms.now)
         log.info("router.lead_held", lead_id=str(lead.id), pool=kept.pool, reason=kept.reason)
         tx.emit(
             LeadHeld(
@@ -172,7 +189,7 @@ def hold(tx: Transaction, ready: Ready, kept: Kept, terms: Terms) -> None:
                 previous_assignment_id=ready.owners[-1].assignment_id if ready.owners else None,
                 lead=lead.event_facts(),
                 explanation=kept.explanation,
-                pact_version=terms.applied.version,
+                pact_version=version,
             ),
             caused_by=ready.cause_id,
         )

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from leadpact.pact.routing import ACCOUNT_OWNER, Overflow, Pool, Widen
@@ -30,6 +32,7 @@ from leadpact_router.route import Route, Target
 from leadpact_router.strategies import TURNS
 from leadpact_router.strategy import Candidate, Chosen, NoneEligible, Standing
 
+_NO_LINES: Mapping[str, datetime] = MappingProxyType({})
 _FOR_GOOD = frozenset({HAD_IT_BEFORE.kind, INACTIVE.kind, NOT_ON_THE_ROSTER.kind})
 
 
@@ -68,12 +71,12 @@ def decide(
     *,
     account_owner: str | None = None,
     excluded: Collection[str] = (),
-    waiting: Collection[str] = (),
+    waiting: Mapping[str, datetime] = _NO_LINES,
 ) -> Given | Kept:
     """Who gets the lead, trying the route's targets in order.
 
     ``excluded`` are the ids of reps who may not get it. For the pools of ``waiting`` older leads stand in
-    line: this one stands behind them, even if somebody has just become free.
+    line, since the moment given: this one stands behind them, even if somebody has just become free.
     """
     search = _Search(route, pools, floor, excluded, waiting)
     *owner_rules, pool_rule = route.targets
@@ -93,7 +96,7 @@ class _Search:
         pools: Mapping[str, Pool],
         floor: Floor,
         excluded: Collection[str],
-        waiting: Collection[str],
+        waiting: Mapping[str, datetime],
     ) -> None:
         self._pools = pools
         self._floor = floor
@@ -121,7 +124,7 @@ class _Search:
         name = target.to
         while True:
             if name in self._waiting:
-                return self._kept(name, f"older leads wait for {name}", is_hopeless=False)
+                return self._behind_others(name, self._waiting[name])
             chosen = self._take_turn(name)
             if isinstance(chosen, Chosen):
                 rep = self._floor.rep(chosen.rep_id)
@@ -135,6 +138,16 @@ class _Search:
                     return self._overflow(name, person, target.rule) or self._nobody(name)
                 case _:
                     return self._nobody(name)
+
+    def _behind_others(self, name: str, since: datetime) -> Kept:
+        """Nobody is asked: whoever is free is owed to those before it."""
+        self._asked[name] = {
+            "pool": name,
+            "candidates": [],
+            "line_since": since.astimezone(UTC).isoformat(),
+            "then": f"joined its line, in which somebody waits since {shown(since, 'UTC')}",
+        }
+        return self._kept(name, f"older leads wait for {name}", is_hopeless=False)
 
     def _take_turn(self, name: str) -> Chosen | NoneEligible:
         """Whose turn it is in the pool, with an entry for every member."""

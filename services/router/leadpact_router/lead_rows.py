@@ -68,8 +68,11 @@ _BEHIND = text(
 )
 _LINES = text(
     """
-    SELECT pool FROM unnest(CAST(:pools AS text[])) AS asked(pool)
-    WHERE EXISTS (SELECT FROM lead WHERE held_since IS NOT NULL AND held_pool = asked.pool AND (hop > 0) = false)
+    SELECT asked.pool, line.held_since FROM unnest(CAST(:pools AS text[])) AS asked(pool)
+    CROSS JOIN LATERAL (
+        SELECT held_since FROM lead WHERE held_since IS NOT NULL AND held_pool = asked.pool AND (hop > 0) = false
+        ORDER BY held_since LIMIT 1
+    ) line
     """
 )
 
@@ -120,9 +123,9 @@ async def lock_held_leads(
     return await _locked(tx, _LOCK_FREE, ids), place
 
 
-async def pools_with_a_line(tx: Transaction, pools: Collection[str]) -> set[str]:
-    """Those of ``pools`` for which leads wait that nobody has had yet."""
-    return {row.pool for row in await tx.execute(_LINES, {"pools": sorted(pools)})}
+async def lines_since(tx: Transaction, pools: Collection[str]) -> dict[str, datetime]:
+    """Since when leads wait that nobody has had yet, for those of ``pools`` for which some do."""
+    return {row.pool: row.held_since for row in await tx.execute(_LINES, {"pools": sorted(pools)})}
 
 
 async def read_accounts(tx: Transaction, domains: Iterable[str]) -> dict[str, Account]:

@@ -10,6 +10,7 @@ from sqlalchemy import (
     DateTime,
     Double,
     ForeignKey,
+    Identity,
     Index,
     Integer,
     PrimaryKeyConstraint,
@@ -231,6 +232,24 @@ assignment = Table(
     Index("uq_assignment_open", "lead_id", unique=True, postgresql_where=text("ended_at IS NULL")),
     Index("ix_assignment_rep_open", "rep_id", postgresql_where=text("ended_at IS NULL")),
     Index("ix_assignment_lead_id", "lead_id", "assigned_at"),
+)
+
+# One row for each time that a lead began to wait for an owner, or for those of another pool, and why: as it was then, and, once a look
+# has found it otherwise, as of that look. The open one of a held lead is its last: the ids are in the order of the lead's lock, whatever
+# the clock said.
+hold = Table(
+    "hold",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("lead_id", Uuid, ForeignKey("lead.id"), nullable=False),
+    Column("held_at", DateTime(timezone=True), nullable=False),
+    Column("pool", Text),  # none: it began before this was on record
+    Column("explanation", JSONB, nullable=False),
+    Column("pact_version", Integer, nullable=False),
+    Column("latest_explanation", JSONB),  # none: the same as at the beginning
+    Column("latest_pact_version", Integer),
+    Column("latest_at", DateTime(timezone=True)),
+    Index("ix_hold_lead_id", "lead_id", "id"),
 )
 
 # What else sales and the CRM reported, beside the acceptance, the contact and the end that an assignment has one of.

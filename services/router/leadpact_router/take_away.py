@@ -36,7 +36,7 @@ def take_away(tx: Transaction, ready: Ready, handover: Handover, terms: Terms) -
     if isinstance(decision, Given):
         give(tx, ready, decision, handover, terms)
     else:
-        hold(tx, ready, decision, terms)
+        hold(tx, ready, decision, handover, terms)
     return None
 
 

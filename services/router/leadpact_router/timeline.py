@@ -12,13 +12,13 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from leadpact_router.give_back import GIVEN_BACK
-from leadpact_router.views import Activity, Assignment, ClockSeen, LeadStory, Touch, Warned, WorkReport
+from leadpact_router.views import Activity, Assignment, ClockSeen, Hold, LeadStory, Touch, Warned, WorkReport
 
 _KNOWN_BY = {"new": "a new person", "email": "known by their e-mail", "phone": "known by their phone number"}
 _OUTCOMES = {"recycle": "to be tried again later", "nurture": "to be nurtured", "disqualify": "disqualified"}
 # Of things that happened at one instant, causes before effects.
 _ORDER = (
-    *("captured", "activity", "qualified", "held", "breached", "taken_away"),
+    *("captured", "activity", "qualified", "breached", "taken_away", "held"),
     *(
         "assigned",
         "accepted",
@@ -64,8 +64,8 @@ def _all(story: LeadStory) -> Iterator[Happened]:
         yield _reported(report)
     for clock in story.clocks:
         yield from _timed(clock)
-    if story.lead.held_since is not None:
-        yield Happened(at=story.lead.held_since, kind="held", says=story.held_reason or "")
+    for hold in story.holds:
+        yield _waited(hold, story.held_reason if hold is story.holds[0] else None)
     if story.escalated_at is not None:
         to = story.lead.escalated_to or "whoever leads sales"
         yield Happened(at=story.escalated_at, kind="escalated", says=f"to {to}, who must decide")
@@ -125,6 +125,19 @@ def _given_back(assignment: Assignment, at: datetime) -> Happened:
         kind="rejected",
         says=f"{assignment.rep_name} gave it back: {reason}, {outcome}{note}",
         details=why,
+    )
+
+
+def _waited(hold: Hold, by_now: str | None) -> Happened:
+    """A wait tells why it began; if it is the one that goes on, also why it does by now."""
+    details = {"pool": hold.pool}
+    if by_now in (None, hold.reason):
+        return Happened(at=hold.held_at, kind="held", says=hold.reason, details=details)
+    return Happened(
+        at=hold.held_at,
+        kind="held",
+        says=f"{hold.reason}; by now: {by_now}",
+        details={**details, "reason": hold.reason, "by_now": by_now},
     )
 
 

@@ -119,6 +119,29 @@ class Assignment(View):
     paused_until: datetime | None
 
 
+class Hold(View):
+    """One time that the lead began to wait for an owner, or for one of another pool, and why."""
+
+    held_at: datetime
+    pool: str | None
+    reason: str = Field(description="Why, in a sentence, as it was at `held_at`.")
+    explanation: dict[str, Any] = Field(
+        description="What was weighed at `held_at`, in the form of an assignment's. A pool whose line it joined "
+        "without anybody being asked has no `candidates`, and tells in `line_since` since when somebody waits there."
+    )
+    pact_version: int
+    latest_explanation: dict[str, Any] | None = Field(
+        description="The same as it was found at `latest_at`, by `latest_pact_version`, and since; none: as it began."
+    )
+    latest_pact_version: int | None
+    latest_at: datetime | None
+
+    @property
+    def by_now(self) -> dict[str, Any]:
+        """Why it waits as of the latest look; of a wait that is over, as of the last."""
+        return self.explanation if self.latest_explanation is None else self.latest_explanation
+
+
 class WorkReport(View):
     """Something else that sales or the CRM reported."""
 
@@ -172,11 +195,15 @@ class LeadStory(View):
     answers: dict[str, Any] = Field(description="What the person said, united over their touches.")
     contributions: list[dict[str, Any]] = Field(description="The parts of the score; it is their sum.")
     held_reason: str | None
+    held_explanation: dict[str, Any] | None = Field(
+        description="Of a lead that waits: what was weighed, in the form of an assignment's, as of the latest look."
+    )
     escalated_at: datetime | None
     closed_at: datetime | None
     touches: list[Touch]
     activities: list[Activity]
     assignments: list[Assignment]
+    holds: list[Hold]
     reports: list[WorkReport]
     clocks: list[ClockSeen]
 
@@ -250,6 +277,13 @@ FROM assignment s JOIN rep r ON r.id = s.rep_id
 _ASSIGNMENTS = text(
     f"{_ASSIGNMENT_COLUMNS} WHERE s.lead_id = :id ORDER BY s.assigned_at DESC, s.hop DESC LIMIT :most"
 )
+_HOLDS = text(
+    """
+    SELECT held_at, pool, explanation ->> 'decision' AS reason, explanation, pact_version,
+           latest_explanation, latest_pact_version, latest_at
+    FROM hold WHERE lead_id = :id ORDER BY id DESC LIMIT :most
+    """
+)
 _REPORTS = text(
     """
     SELECT w.kind, w.assignment_id, r.id AS rep_id, r.name AS rep_name, w.channel, w.occurred_at, w.recorded_at, w.details
@@ -310,12 +344,15 @@ async def read_story(tx: Transaction, lead_id: UUID, now: datetime) -> LeadStory
         rows: Sequence[Any] = (await tx.execute(query, parameters)).all()
         return [view.model_validate(one) for one in rows]
 
+    lead, holds = LeadRow.model_validate(row), await newest(Hold, _HOLDS)
     return LeadStory(
-        lead=LeadRow.model_validate(row),
+        lead=lead,
         **rest._mapping,
+        held_explanation=holds[0].by_now if lead.held_since is not None and holds else None,
         touches=await newest(Touch, _TOUCHES),
         activities=await newest(Activity, _ACTIVITIES),
         assignments=await newest(Assignment, _ASSIGNMENTS, now=now),
+        holds=holds,
         reports=await newest(WorkReport, _REPORTS),
         clocks=await newest(ClockSeen, _CLOCKS),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from alembic import command
 from sqlalchemy import Connection, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from leadpact.events import Event, SlaWarned
+from leadpact.events import Event, LeadFacts, LeadHeld, SlaWarned
 from leadpact.ids import new_id
 from leadpact.storage.engine import create_engine
 from leadpact.storage.migrate import alembic_config, migrate
@@ -193,6 +193,74 @@ async def test_warnings_that_the_log_still_tells_are_each_shown_and_of_others_th
         ]
         kept = await connection.execute(text("SELECT event_id FROM clock_warning WHERE percent = 50"))
         assert kept.scalar_one() == event_id
+
+
+async def test_why_leads_wait_is_carried_over_as_far_as_the_log_tells(first_version: AsyncEngine) -> None:
+    told, forgotten, half_forgotten, gone_out = (new_id() for _ in range(4))
+    for lead_id in (told, forgotten, half_forgotten, gone_out):
+        person_id = new_id()
+        is_held = lead_id != gone_out
+        await _insert(first_version, "person", id=person_id, first_seen_at=START)
+        await _insert(
+            first_version,
+            "lead",
+            id=lead_id,
+            person_id=person_id,
+            source="website-demo",
+            source_kind="form",
+            intent="demo_request",
+            received_at=START,
+            touched_at=START,
+            stage="held" if is_held else "assigned",
+            draft="{}",
+            hop=0,
+            held_since=START if is_held else None,
+            held_reason="3 at the daily limit" if is_held else None,
+            held_pool="dach" if is_held else None,
+        )
+    for lead_id, at in ((told, START), (half_forgotten, START + HOUR), (gone_out, START)):
+        await _announce(first_version, new_id(), _held(lead_id, at))
+
+    await migrate(first_version)
+
+    unknown = "nobody could take it; why is no longer on record"
+    async with first_version.connect() as connection:
+        rows = await connection.execute(
+            text(
+                """
+                SELECT lead_id, held_at, pool, explanation ->> 'decision', latest_explanation ->> 'decision', pact_version
+                FROM hold ORDER BY lead_id, id
+                """
+            )
+        )
+        assert [tuple(row) for row in rows] == [
+            (told, START, "dach", "older leads wait for dach", None, 3),
+            (forgotten, START, "dach", unknown, "3 at the daily limit", 0),
+            (half_forgotten, START, None, unknown, None, 0),
+            (half_forgotten, START + HOUR, "dach", "older leads wait for dach", None, 3),
+            (gone_out, START, "dach", "older leads wait for dach", None, 3),
+        ]
+
+
+def _held(lead_id: UUID, at: datetime) -> LeadHeld:
+    facts = LeadFacts(
+        lead_id=lead_id,
+        person_id=new_id(),
+        source="website-demo",
+        source_kind="form",
+        intent="demo_request",
+        received_at=START,
+    )
+    why = "older leads wait for dach"
+    return LeadHeld(
+        occurred_at=at,
+        lead_id=lead_id,
+        reason=why,
+        pool="dach",
+        lead=facts,
+        explanation={"decision": why, "rules": [], "pools": []},
+        pact_version=3,
+    )
 
 
 async def _announce(engine: AsyncEngine, event_id: UUID, event: Event) -> None:

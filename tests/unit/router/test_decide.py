@@ -236,9 +236,17 @@ def test_an_owner_who_cannot_take_it_is_passed_by_and_the_next_rule_decides(
 
 def test_a_new_lead_stands_behind_those_who_wait_for_the_same_pool() -> None:
     agreed = pact()
-    found = kept(agreed, floor(agreed, *team()), waiting={"first"})
+    found = kept(agreed, floor(agreed, *team()), waiting={"first": TUESDAY_MORNING})
     assert (found.pool, found.reason, found.is_hopeless) == ("first", "older leads wait for first", False)
-    assert given(agreed, floor(agreed, *team()), waiting={"second"}).rep.id == "ana"
+    assert found.explanation["pools"] == [
+        {
+            "pool": "first",
+            "candidates": [],
+            "line_since": "2026-03-03T09:00:00+00:00",
+            "then": "joined its line, in which somebody waits since Tue 2026-03-03 09:00 (UTC)",
+        }
+    ]
+    assert given(agreed, floor(agreed, *team()), waiting={"second": TUESDAY_MORNING}).rep.id == "ana"
 
 
 def test_the_same_question_has_the_same_answer_and_asking_changes_nothing() -> None:

@@ -42,7 +42,7 @@ from leadpact_router.lead import CLOSED_STAGES, Stage
 from leadpact_router.offline import bring_back
 from leadpact_router.release_held import FLOOR_CHANGED
 from leadpact_router.timeline import timeline
-from leadpact_router.views import LeadFilter, page_of_leads, read_story
+from leadpact_router.views import Assignment, Hold, LeadFilter, LeadStory, page_of_leads, read_story
 from leadpact_router.webhooks.fan_out import QUEUED
 from leadpact_router.webhooks.read import (
     DeliveryFilter,
@@ -124,6 +124,7 @@ class Board:
             lead=story.lead,
             open=next((one for one in story.assignments if one.ended_at is None), None),
             happened=timeline(story),
+            turns=_turns(story),
             deliveries=deliveries,
             is_closed=story.lead.stage in CLOSED_STAGES,
             reasons=pact.rejection_reasons,
@@ -322,6 +323,16 @@ def _add_deliveries(router: APIRouter, board: Board) -> None:
             await replay_one(tx, delivery_id, board.clock.now())
         board.wake.poke([QUEUED])
         return RedirectResponse(f"/deliveries/{delivery_id}", status_code=303)
+
+
+def _turns(story: LeadStory) -> list[Assignment | Hold]:
+    """Whose the lead was and when it waited, the newest first; before all, the wait that goes on."""
+    goes_on = story.holds[0] if story.holds and story.lead.held_since is not None else None
+    turns: list[Assignment | Hold] = [*story.assignments, *story.holds]
+    turns.sort(
+        key=lambda one: (one.held_at, 0) if isinstance(one, Hold) else (one.assigned_at, 1), reverse=True
+    )
+    return sorted(turns, key=lambda one: one is not goes_on)
 
 
 def _next_page(asked: dict[str, Any], place: object) -> str:

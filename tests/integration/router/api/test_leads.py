@@ -177,6 +177,74 @@ async def test_the_timeline_has_each_warning_at_its_own_time(service: Service) -
     ]
 
 
+async def test_a_lead_that_waits_shows_the_rules_tried_and_who_was_passed_over(service: Service) -> None:
+    lead = await _waiting(service)
+    story = await service.get(f"/v1/leads/{lead['id']}")
+    because = story["held_explanation"]
+    assert because["decision"] == story["held_reason"] == "nobody in dach can take it now: 3 away"
+    assert [(rule["rule"], rule["holds"]) for rule in because["rules"]] == [
+        ("account owner first", False),
+        ("DACH", True),
+    ]
+    [pool] = because["pools"]
+    assert {one["rep"]: one["outcome"] for one in pool["candidates"]} == dict.fromkeys(_DACH, "passed over")
+    [hold] = story["holds"]
+    assert hold["explanation"] == because
+    assert (hold["pool"], hold["pact_version"], hold["latest_explanation"]) == ("dach", 1, None)
+
+
+async def test_a_lead_that_joined_a_line_shows_whose_and_since_when_somebody_waits(service: Service) -> None:
+    await _waiting(service)
+    service.router.clock.advance(timedelta(minutes=3))
+    await service.assigned("lou@globex.example")
+    service.router.clock.advance(timedelta(minutes=3))
+    lead = await service.assigned("kit@globex.example")
+    because = (await service.get(f"/v1/leads/{lead['id']}"))["held_explanation"]
+    assert because["decision"] == "older leads wait for dach"
+    assert [rule["rule"] for rule in because["rules"]] == ["account owner first", "DACH"]
+    [pool] = because["pools"]
+    assert (pool["pool"], pool["candidates"], pool["line_since"]) == ("dach", [], TUESDAY_MORNING.isoformat())
+
+
+async def test_the_timeline_tells_why_a_lead_was_held_when_it_was_and_by_now(service: Service) -> None:
+    await _waiting(service)
+    held_at = service.router.clock.advance(timedelta(minutes=3))
+    lead = await service.assigned("kit@globex.example")
+
+    async def held() -> list[tuple[str, str]]:
+        happened = (await service.get(f"/v1/leads/{lead['id']}"))["timeline"]
+        return [(one["at"], one["says"]) for one in happened if one["kind"] == "held"]
+
+    began = "older leads wait for dach"
+    assert await held() == [(_written(held_at), began)]
+    service.router.clock.advance(timedelta(seconds=5))
+    await service.router.release()
+    away = "nobody in dach can take it now: 3 away"
+    assert await held() == [(_written(held_at), f"{began}; by now: {away}")]
+    story = await service.get(f"/v1/leads/{lead['id']}")
+    assert story["held_explanation"]["decision"] == story["lead"]["why"] == away
+    service.router.clock.advance(timedelta(hours=5))
+    await service.router.release()
+    story = await service.get(f"/v1/leads/{lead['id']}")
+    assert [one["kind"] for one in story["timeline"]] == ["captured", "qualified", "held", "assigned"]
+    assert await held() == [(_written(held_at), began)]
+    assert story["held_explanation"] is None
+    assert [one["reason"] for one in story["holds"]] == [began]
+
+
+_DACH = ("ana", "ben", "cem")
+
+
+async def _waiting(service: Service) -> dict[str, Any]:
+    """A lead that waits, since everybody of its pool is away for four hours."""
+    for rep in _DACH:
+        await service.http.post(
+            f"/v1/reps/{rep}/absences",
+            json={"starts_at": _written(TUESDAY_MORNING), "ends_at": _written(TUESDAY_MORNING + 4 * HOUR)},
+        )
+    return await service.assigned("jo@globex.example")
+
+
 def _written(at: datetime) -> str:
     return at.isoformat().replace("+00:00", "Z")
 

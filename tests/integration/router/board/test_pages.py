@@ -34,7 +34,7 @@ from leadpact.ids import new_id
 from leadpact.runtime.pages import cursor
 from leadpact.runtime.problems import Problem
 from tests.integration.router.api.conftest import Service
-from tests.support.routing import PAUSING_PACT, captured, downloaded
+from tests.support.routing import PACT, PAUSING_PACT, captured, downloaded
 
 
 class Text(HTMLParser):
@@ -296,6 +296,48 @@ async def test_a_leads_page_explains_every_rule_and_every_candidate(service: Ser
     assert re.search(r"ben passed over .*away", page)
     assert "+25 decides" in page
     assert "captured demo request through website-demo; a new person" in page
+
+
+async def test_the_page_of_a_lead_that_waits_explains_every_rule_and_every_candidate(
+    service: Service,
+) -> None:
+    for rep in ("ana", "ben", "cem"):
+        await service.http.post(
+            f"/v1/reps/{rep}/absences",
+            json={"starts_at": "2026-03-01T00:00:00Z", "ends_at": "2026-04-01T00:00:00Z"},
+        )
+    await service.assigned("jo@globex.example")
+    lead = await service.assigned("kit@globex.example")
+    page = await words(service, f"/leads/{lead['id']}")
+    assert re.search(r"waits for an owner in the line of dach .* older leads wait for dach", page)
+    assert "✓ DACH → dach country: wanted one of DE, AT, CH, saw DE" in page
+    assert "joined its line, in which somebody waits since Tue 2026-03-03 09:00 (UTC)" in page
+    await service.router.release()
+    page = await words(service, f"/leads/{lead['id']}")
+    assert "by now, since 09:00 UTC : nobody in dach can take it now: 3 away" in page
+    assert re.search(r"ana passed over away .* ben passed over away .* cem passed over away", page)
+
+
+async def test_the_wait_that_goes_on_comes_first_also_if_the_clock_was_set_back_before_it(
+    service: Service,
+) -> None:
+    for rep in ("ana", "ben", "cem", "dora"):
+        await service.http.post(
+            f"/v1/reps/{rep}/absences",
+            json={"starts_at": "2026-03-01T00:00:00Z", "ends_at": "2026-04-01T00:00:00Z"},
+        )
+    lead = await service.assigned("jo@globex.example")
+    service.router.clock.advance(timedelta(hours=-1))
+    await service.router.apply_pact(
+        PACT.replace("{country: [DE, AT, CH]}, to: dach", "{country: [CH]}, to: dach")
+    )
+    await service.router.release()
+    page = await words(service, f"/leads/{lead['id']}")
+    assert re.search(
+        r"waits for an owner in the line of rest .* waited for an owner in the line of dach", page
+    )
+    story = await service.get(f"/v1/leads/{lead['id']}")
+    assert story["held_explanation"]["decision"] == story["held_reason"] == story["holds"][0]["reason"]
 
 
 async def test_the_forms_on_a_leads_page_accept_reach_and_give_back(service: Service) -> None:

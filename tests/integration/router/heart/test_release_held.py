@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -199,11 +200,102 @@ async def test_whoever_waits_far_behind_is_looked_at_too(
 async def test_who_waits_on_as_before_is_not_written_again(router: Router) -> None:
     await _send_away(router, *DACH)
     await router.hear(captured("jo@globex.example"), captured("kit@globex.example"))
-    versions = "SELECT array_agg(CAST(xmin AS text) ORDER BY id) FROM lead"
-    before = await router.value(versions)
+    versions = [
+        f"SELECT array_agg(CAST(xmin AS text) ORDER BY id) FROM {table}" for table in ("lead", "hold")
+    ]
+    before = [await router.value(one) for one in versions]
     await router.release()
     # To lock a row changes its header's xmax, not the version.
-    assert await router.value(versions) == before
+    assert [await router.value(one) for one in versions] == before
+
+
+async def test_the_explanation_is_kept_with_the_lead_that_waits(router: Router) -> None:
+    await _send_away(router, *DACH)
+    await router.hear(captured("jo@globex.example"))
+    (held,) = await router.said(LeadHeld)
+    assert await router.rows(
+        "SELECT lead_id, held_at, pool, explanation, pact_version, latest_explanation, latest_at FROM hold"
+    ) == [(held.lead_id, TUESDAY_MORNING, "dach", held.explanation, 1, None, None)]
+
+
+async def test_why_a_lead_waits_is_told_as_it_began_and_as_of_the_latest_look(router: Router) -> None:
+    await _send_away(router, *DACH)
+    await router.hear(captured("jo@globex.example"))
+    router.clock.advance(timedelta(minutes=3))
+    await router.hear(captured("kit@globex.example"))
+    looked_at = router.clock.advance(timedelta(seconds=5))
+    await router.release()
+    began, latest, latest_at = await _hold_of(router, "kit@globex.example")
+    assert began["decision"] == "older leads wait for dach"
+    assert began["pools"][0]["line_since"] == TUESDAY_MORNING.isoformat()
+    assert latest["decision"] == "nobody in dach can take it now: 3 away"
+    assert [one["rep"] for one in latest["pools"][0]["candidates"]] == list(DACH)
+    assert latest_at == looked_at
+    assert (await _hold_of(router, "jo@globex.example"))[1:] == (None, None)
+
+
+async def test_a_look_that_finds_other_reasons_behind_the_same_words_notes_them(router: Router) -> None:
+    absences = await _send_away(router, *DACH)
+    await router.hear(captured("jo@globex.example"))
+    later = BACK_AT + timedelta(days=1)
+    async with router.uow.transaction() as tx:
+        now = router.clock.now()
+        await remove_absence(tx, absences["ana"], now=now)
+        await add_absence(tx, "ana", TUESDAY_MORNING, later, now=now)
+    leads = "SELECT array_agg(CAST(xmin AS text)) FROM lead"
+    before = await router.value(leads)
+    await router.release()
+    began, latest, _ = await _hold_of(router, "jo@globex.example")
+    assert began["decision"] == latest["decision"]
+    assert [one["because"] for one in latest["pools"][0]["candidates"]] == [
+        "away until Wed 2026-03-04 13:00 (UTC)",
+        *["away until Tue 2026-03-03 13:00 (UTC)"] * 2,
+    ]
+    assert await router.value(leads) == before
+
+
+async def test_a_lead_that_changes_lines_waits_anew(router: Router) -> None:
+    await _send_away(router, *DACH, "dora")
+    await router.hear(captured("jo@globex.example"))
+    changed_at = router.clock.advance(timedelta(minutes=1))
+    await router.apply_pact(PACT.replace("{country: [DE, AT, CH]}, to: dach", "{country: [CH]}, to: dach"))
+    await router.release()
+    assert await router.rows("SELECT held_at, pool, pact_version FROM hold ORDER BY id") == [
+        (TUESDAY_MORNING, "dach", 1),
+        (changed_at, "rest", 2),
+    ]
+    assert await router.value("SELECT held_since FROM lead") == TUESDAY_MORNING
+
+
+async def test_of_two_waits_the_one_begun_last_goes_on_also_if_the_clock_was_set_back_between(
+    router: Router,
+) -> None:
+    await _send_away(router, *DACH, "dora", since=TUESDAY_MORNING - timedelta(hours=2))
+    await router.hear(captured("jo@globex.example"))
+    router.clock.set(TUESDAY_MORNING - timedelta(hours=1))
+    await router.apply_pact(PACT.replace("{country: [DE, AT, CH]}, to: dach", "{country: [CH]}, to: dach"))
+    await router.release()
+    async with router.uow.transaction() as tx:
+        await add_absence(
+            tx, "dora", TUESDAY_MORNING, TUESDAY_MORNING + timedelta(days=9), now=TUESDAY_MORNING
+        )
+    await router.release()
+    assert await router.rows("SELECT pool, latest_at IS NOT NULL FROM hold ORDER BY id") == [
+        ("dach", False),
+        ("rest", True),
+    ]
+
+
+async def test_a_lead_that_was_taken_from_its_owner_and_waits_says_why(router: Router) -> None:
+    await router.hear(captured("jo@globex.example"))
+    owner = await router.owner_of("jo@globex.example")
+    await _send_away(router, *(name for name in DACH if name != owner))
+    await router.hear(await router.breach("jo@globex.example"))
+    began, latest, _ = await _hold_of(router, "jo@globex.example")
+    assert latest is None
+    assert {one["rep"]: one["because"] for one in began["pools"][0]["candidates"]}[
+        owner
+    ] == "had this lead before"
 
 
 async def test_two_instances_release_each_lead_once(router: Router) -> None:
@@ -214,6 +306,18 @@ async def test_two_instances_release_each_lead_once(router: Router) -> None:
     await router.release()
     assigned = await router.said(LeadAssigned)
     assert len(assigned) == len({one.lead_id for one in assigned}) == 60
+
+
+async def _hold_of(router: Router, email: str) -> tuple[Any, ...]:
+    """The last wait of this lead: why it began, why it went on, and since which look."""
+    rows = await router.rows(
+        """
+        SELECT h.explanation, h.latest_explanation, h.latest_at FROM hold h JOIN lead l ON l.id = h.lead_id
+        WHERE l.email = :email ORDER BY h.id DESC LIMIT 1
+        """,
+        email=email,
+    )
+    return tuple(rows[0])
 
 
 async def _send_away(router: Router, *names: str, since: datetime = TUESDAY_MORNING) -> dict[str, UUID]:
