@@ -48,7 +48,9 @@ def up(data: Data = None, host: Host = None, port: Port = None) -> None:
     settings = load_settings(Settings, data=data, host=host, port=port)
     configure_logging(settings.log_level, service="up")
     run_async(
-        run_services(list(SERVICES), settings, prepare=_print_first_token, on_ready=_announce(settings))
+        run_services(
+            list(SERVICES), settings, prepare=_print_first_token, on_ready=_announce(settings, "Leadpact")
+        )
     )
 
 
@@ -99,7 +101,7 @@ def _run_one(name: str, data: Path | None, host: str | None, port: int | None) -
             f"`leadpact {name}` alone needs LEADPACT_DATABASE_URL: the embedded server belongs to one process, `leadpact up`."
         )
     configure_logging(settings.log_level, service=name)
-    run_async(run_services([name], settings))
+    run_async(run_services([name], settings, on_ready=_announce(settings, f"Leadpact's {name}")))
 
 
 async def _migrate(settings: Settings) -> None:
@@ -116,12 +118,12 @@ async def _migrate(settings: Settings) -> None:
     print("The database is at this version's schema.")
 
 
-def _announce(settings: Settings) -> Callable[[Foundation, int], None]:
+def _announce(settings: Settings, who: str) -> Callable[[Foundation, int], None]:
     def announce(foundation: Foundation, port: int) -> None:
         where = "embedded PostgreSQL" if foundation.embedded else "your PostgreSQL"
         carrier = "Kafka" if settings.kafka_bootstrap else "PostgreSQL"
         print(
-            f"Leadpact is up at http://{settings.host}:{port} ({where}; {carrier} carries the events).",
+            f"{who} is up at http://{settings.host}:{port} ({where}; {carrier} carries the events).",
             file=sys.stderr,
         )
 

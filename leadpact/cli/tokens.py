@@ -15,7 +15,7 @@ app = typer.Typer(help="Tokens: who may call, and what for.", no_args_is_help=Tr
 
 Scopes = Annotated[list[Scope], typer.Option("--scope", help="What it may do; may be repeated.")]
 ExpiresIn = Annotated[
-    float | None, typer.Option(metavar="DAYS", min=0, help="How long it lasts. Without: for ever.")
+    float | None, typer.Option(metavar="DAYS", min=0, help="After how many days it ends. Without: never.")
 ]
 
 

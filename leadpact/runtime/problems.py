@@ -106,9 +106,11 @@ async def _refused(_: Request, error: Exception) -> ProblemResponse:
     return problem(status, kind, error.detail, faults=error.faults)
 
 
-async def _transient(_: Request, error: Exception) -> ProblemResponse:
+async def _transient(request: Request, error: Exception) -> ProblemResponse:
     log.warning("http.unavailable", reason=str(error))
     detail = "This could not be stored just now and nothing of it was kept. Send it again in a moment."
+    if request.method in ("GET", "HEAD"):
+        detail = "This could not be read just now. Ask again in a moment."
     return problem(503, "unavailable", detail, headers={"Retry-After": "2"})
 
 

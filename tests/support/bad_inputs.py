@@ -134,6 +134,8 @@ BAD_FILES = (
     BadFile("62 a picture", lambda: b"\x89PNG\r\n\x1a\n" + b"\0" * 64, Refusal.UNSUPPORTED, "PNG"),
     BadFile("62 a program", lambda: b"MZ\x90\x00" + b"\0" * 64, Refusal.UNSUPPORTED, "program"),
     BadFile("62 a PDF", lambda: b"%PDF-1.7\n...", Refusal.UNSUPPORTED, "PDF"),
+    BadFile("62 JSON", lambda: b'\n[{"email": "ada@drumbeat.example"}]', Refusal.UNSUPPORTED, "JSON"),
+    BadFile("62 one JSON object", lambda: b'{"email": "ada@drumbeat.example"}', Refusal.UNSUPPORTED, "JSON"),
     BadFile("62 a web page", lambda: b"\xef\xbb\xbf <!DOCTYPE html><table>", Refusal.UNSUPPORTED, "web page"),
     BadFile(
         "62 an HTML table called .xls", lambda: b"<table><tr><td>Email</td>", Refusal.UNSUPPORTED, "web page"

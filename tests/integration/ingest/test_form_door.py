@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 
 from leadpact.events import LeadCaptured
+from leadpact.ids import new_id
 from leadpact.storage.engine import create_engine
 from tests.integration.ingest.conftest import Ingest, NewInstance
 from tests.support.announced import announced
@@ -393,11 +394,15 @@ async def test_while_the_database_is_away_the_answer_is_503(
 ) -> None:
     nowhere = create_engine("postgresql://nobody@127.0.0.1:1/nothing", application="test")
 
-    answer = await new_instance(engine=nowhere).post(json=KOFI)
+    door = new_instance(engine=nowhere)
+    answer = await door.post(json=KOFI)
+    asked = await door.client.get(f"/v1/receipts/{new_id()}")
 
-    assert answer.status_code == 503
+    assert answer.status_code == asked.status_code == 503
     assert answer.json()["type"].endswith("/unavailable")
     assert answer.headers["retry-after"]
+    assert "stored" in answer.json()["detail"]
+    assert "could not be read just now" in asked.json()["detail"]
 
 
 async def test_connections_that_the_server_closed_cost_nobody_a_lead(ingest: Ingest) -> None:

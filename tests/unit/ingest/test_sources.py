@@ -146,7 +146,11 @@ class TestSyndication:
             ("{country: [DE, AT]}", LeadDraft(country="GB"), "country is GB, agreed is one of DE, AT"),
             ("{country: [DE, AT]}", LeadDraft(), "country is not stated, agreed is one of DE, AT"),
             ('{employees: ">= 50"}', LeadDraft(employees=49), "employees is 49, agreed is >= 50"),
-            ("{email: business}", LeadDraft(email="a@b.example", flags=("free_mail",)), "free_mail is True"),
+            (
+                "{email: business}",
+                LeadDraft(email="a@b.example", flags=("free_mail",)),
+                "free_mail is true, agreed is not true",
+            ),
             ("{phone: present}", LeadDraft(email="a@b.example"), "phone is absent, agreed is present"),
             ("{country: DE, seniority: [vp, c_level]}", LeadDraft(country="DE"), "seniority is not stated"),
         ],

@@ -90,7 +90,8 @@ def test_a_workbook_with_any_bytes_in_its_middle_ends_in_rows_or_in_a_refusal(
     content = bytearray(workbook(("Leads", PEOPLE_SHEET)))
     content[position : position + len(noise)] = noise
     answer = rows_or_refusal(bytes(content))
-    assert answer.what if isinstance(answer, FileRefused) else good(answer)
+    # Noise at the very beginning makes a text of it, of which no row may be good.
+    assert answer.what if isinstance(answer, FileRefused) else good(answer) or position < 4
 
 
 @settings(max_examples=200, deadline=None)

@@ -35,6 +35,8 @@ _MARKUP = re.compile(
     re.IGNORECASE,
 )
 
+_JSON = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\{\s*[\"}]|\[\s*[\[{])")
+
 
 def kind_of(content: bytes) -> Kind:
     """`xlsx` for a ZIP archive, `csv` for what looks like text; `FileRefused` for everything known to be neither.
@@ -55,6 +57,8 @@ def kind_of(content: bytes) -> Kind:
             "The file is a web page or XML, whatever its name says (some CRM exports are).",
             _SAVE_AS,
         )
+    if _JSON.match(content):
+        raise FileRefused(Refusal.UNSUPPORTED, "The file is JSON, not a table.", _EXPORT)
     for magic, what, fix in _UNREADABLE_KINDS:
         if content.startswith(magic):
             raise FileRefused(Refusal.UNSUPPORTED, f"The file is {what}, not a table.", fix)

@@ -82,4 +82,6 @@ def _outside_the_contract(verdict: Verdict, condition: str) -> FieldProblem:
 def _shown(found: object) -> str:
     if found is None or found == ():
         return "not stated"
+    if isinstance(found, bool):
+        return str(found).lower()
     return ", ".join(map(str, found)) if isinstance(found, tuple) else str(found)
