@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import text
 
 from leadpact.pact.routing import Overflow, Pool, Routing, Widen
-from leadpact.storage.bulk import insert_rows
+from leadpact.storage.bulk import Insert, insert_rows
 from leadpact.storage.unit_of_work import Transaction
 from leadpact_router.availability import Absence, Load, Rep
 from leadpact_router.floor import Floor, Place, seat_newcomers
@@ -23,17 +23,14 @@ from leadpact_router.tables import rep_load as load_table
 from leadpact_router.tables import turn as turn_table
 from leadpact_router.terms import Terms
 
-# The revision before the absences: those of a change in between come under the older revision, and once more under their own.
 _REPS = text(
     """
-    SELECT id, name, email, timezone, calendar, active, open_limit, daily_limit, offline_since, absences_revision
-    FROM rep WHERE id = ANY(CAST(:refs AS text[])) OR email = ANY(CAST(:emails AS text[]))
-    """
-)
-_ABSENCES = text(
-    """
-    SELECT rep_id, starts_at, ends_at FROM absence
-    WHERE rep_id = ANY(CAST(:reps AS text[])) AND ends_at > :now ORDER BY starts_at
+    SELECT id, name, email, timezone, calendar, active, open_limit, daily_limit, offline_since, absences_revision,
+           away.from_at, away.to_at
+    FROM rep LEFT JOIN LATERAL (
+        SELECT array_agg(starts_at ORDER BY starts_at) AS from_at, array_agg(ends_at ORDER BY starts_at) AS to_at
+        FROM absence WHERE rep_id = rep.id AND ends_at > :now) away ON true
+    WHERE id = ANY(CAST(:refs AS text[])) OR email = ANY(CAST(:emails AS text[]))
     """
 )
 _LOCK_LOADS = text(
@@ -70,8 +67,8 @@ async def lock_floor(
     return Floor(terms.now, terms.calendars, reps, loads, served, assigned)
 
 
-async def save_floor(tx: Transaction, floor: Floor) -> None:
-    """Write the loads and turns that the batch changed."""
+def saving(floor: Floor) -> list[Insert]:
+    """The loads and turns that the batch changed, to be written."""
     reps = sorted(floor.changed_loads)
     loads = [
         {"rep_id": rep_id, "open": load.open, "day": _day(floor, rep_id), "today": load.today}
@@ -79,13 +76,14 @@ async def save_floor(tx: Transaction, floor: Floor) -> None:
         for load in [floor.loads[rep_id]]
     ]
     overwrite = "open = excluded.open, day = excluded.day, today = excluded.today"
-    await insert_rows(tx, load_table, loads, conflict=f"(rep_id) DO UPDATE SET {overwrite}")
-    await insert_rows(
-        tx,
-        turn_table,
-        [_turn(floor, place) for place in sorted(floor.changed_turns)],
-        conflict="(pool, rep_id) DO UPDATE SET served = excluded.served, assigned = excluded.assigned",
-    )
+    return [
+        Insert(load_table, loads, f"(rep_id) DO UPDATE SET {overwrite}"),
+        Insert(
+            turn_table,
+            [_turn(floor, place) for place in sorted(floor.changed_turns)],
+            "(pool, rep_id) DO UPDATE SET served = excluded.served, assigned = excluded.assigned",
+        ),
+    ]
 
 
 def reachable(routing: Routing, pools: Collection[str]) -> dict[str, Pool]:
@@ -102,13 +100,13 @@ def reachable(routing: Routing, pools: Collection[str]) -> dict[str, Pool]:
 
 
 async def _read_reps(tx: Transaction, refs: set[str], now: datetime) -> list[Rep]:
-    rows = (
-        await tx.execute(_REPS, {"refs": sorted(refs), "emails": sorted(ref.lower() for ref in refs)})
-    ).all()
-    absences: dict[str, list[Absence]] = {}
-    for row in await tx.execute(_ABSENCES, {"reps": [row.id for row in rows], "now": now}):
-        absences.setdefault(row.rep_id, []).append(Absence(row.starts_at, row.ends_at))
-    return [Rep(**row._mapping, absences=tuple(absences.get(row.id, ()))) for row in rows]
+    asked = {"refs": sorted(refs), "emails": sorted(ref.lower() for ref in refs), "now": now}
+    reps = []
+    for row in await tx.execute(_REPS, asked):
+        columns = dict(row._mapping)
+        away = zip(columns.pop("from_at") or (), columns.pop("to_at") or (), strict=True)
+        reps.append(Rep(**columns, absences=tuple(Absence(*span) for span in away)))
+    return reps
 
 
 async def _lock_loads(tx: Transaction, reps: Collection[Rep], now: datetime) -> dict[str, Load]:
