@@ -48,7 +48,7 @@ async def batches_of(ground: Ground) -> list[Batch]:
         rows = {table: await connection.fetch(_written_rows(table)) for table in _TABLES}
     finally:
         await connection.close()
-    # A handler writes under the id of its savepoint, which was given out after its batch's own and before the next one's.
+    # A handler may write under the id of a savepoint, which was given out after its batch's own and before the next one's.
     begun = sorted({row["transaction"] for row in rows[inbox]})
     written: list[dict[Table, list[Any]]] = [defaultdict(list) for _ in begun]
     for table in _TABLES:

@@ -212,7 +212,7 @@ async def _relay(ground: Ground, cluster: KafkaCluster, metrics: KafkaMetrics, c
 
 async def _waiting(ground: Ground) -> bool:
     async with ground.uow("relay").transaction() as tx:
-        return bool(await log.waiting(tx, log.RELAY, list(Topic)))
+        return bool(await log.read(tx, log.RELAY, list(Topic), 1))
 
 
 # ---- before and after ------------------------------------------------------------------------------------------------

@@ -8,6 +8,9 @@ A batch passes four steps inside the transaction that also moves the group's pos
 4. **set aside**: a wave that raises is undone (savepoint) and halved until the message that cannot be applied stands alone; that one
    goes to the dead letters, the others are applied.
 
+Savepoints are two round trips for each wave, and nearly every batch needs none. So a batch runs without them at first; one that raises is undone
+whole (`Undone`) and comes again, and it and the next ones run under savepoints.
+
 A passing fault (`Transient`) undoes the whole batch and it comes again; a wave that a statement's time limit ended is halved first. When most of what arrives is poison, the mistake is
 more likely ours than the senders': the consumer stands still (`TooMuchPoison`) with nothing more committed, instead of draining the
 topic into the dead letters. What counts is what is stored: a batch that was rolled back has judged nobody, and a restart forgets
@@ -40,6 +43,15 @@ log = structlog.get_logger(__name__)
 
 class TooMuchPoison(Transient):
     """Most of the latest messages could not be applied: somebody should look before more is set aside."""
+
+
+class Undone(Transient):
+    """Something in the batch cannot be applied, and nothing of it was: it comes again, and then that one alone is set aside."""
+
+
+# How many batches run under savepoints after one that raised. It is among the next few, whichever shard or instance they come from;
+# should it come later, it costs one more batch that is undone.
+_CAREFUL_BATCHES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +93,27 @@ class Consumer:
         self._clock = clock
         self._poison_window = poison_window
         self._poison_minimum = poison_minimum
+        self._careful_for = 0
+
+    async def run_once(self, reader: Reader) -> bool:
+        """Apply what ``reader`` reads, one bounded batch. True if more is waiting."""
+        try:
+            return await reader.run_once(self.apply)
+        except Undone:
+            return True
 
     async def apply(self, tx: Transaction, deliveries: Sequence[Delivery]) -> None:
-        """Apply one batch in ``tx``."""
+        """Apply one batch in ``tx``. Raises ``Undone`` if that takes a second try, for which ``tx`` is of no use."""
         rejected: list[SetAside] = []
         fresh = await self._unseen(tx, deliveries, rejected)
         items = [item for delivery in fresh if (item := self._decoded(delivery, rejected))]
-        for wave in waves(items, self._handlers):
-            rejected.extend(await self._apply_halving(tx, wave))
+        groups = waves(items, self._handlers)
+        if self._careful_for:
+            self._careful_for -= 1
+            for wave in groups:
+                rejected.extend(await self._apply_halving(tx, wave))
+        else:
+            await self._apply_all(tx, groups)
         if rejected:
             await set_aside(tx, self.name, rejected, self._clock.now())
             await self._stop_if_most_is_poison(tx, rejected[-1].reason)
@@ -115,18 +140,30 @@ class Consumer:
             return None
         return _Item(delivery, Received(delivery.message, event)) if event else None
 
-    async def _apply_halving(self, tx: Transaction, items: Sequence[_Item]) -> list[SetAside]:
-        """Apply what can be applied and return the rest, with the reason for each."""
-        handler = self._handlers[type(items[0].received.event)]
+    async def _apply_all(self, tx: Transaction, groups: Sequence[Sequence[_Item]]) -> None:
+        """Apply everything, or raise ``Undone`` and be careful from now on."""
         try:
-            async with tx.savepoint():
-                await handler(tx, [item.received for item in items])
+            for wave in groups:
+                await self._handler_of(wave)(tx, [item.received for item in wave])
         except Transient:
             raise
         except Exception as error:
-            # What took too long in one piece may not in two. Alone, it is the database that is slow, and not the message that is bad.
-            is_too_much = took_too_long(error) and len(items) > 1
-            if is_passing(error) and not is_too_much:
+            if is_passing(error) and not _is_too_much(error, sum(map(len, groups))):
+                raise
+            self._careful_for = _CAREFUL_BATCHES
+            # Said here, too: what works at the second try leaves no other trace.
+            log.warning("consumer.batch_undone", consumer=self.name, reason=type(error).__name__)
+            raise Undone(f"a batch of {self.name} could not be applied as a whole") from error
+
+    async def _apply_halving(self, tx: Transaction, items: Sequence[_Item]) -> list[SetAside]:
+        """Apply what can be applied and return the rest, with the reason for each."""
+        try:
+            async with tx.savepoint():
+                await self._handler_of(items)(tx, [item.received for item in items])
+        except Transient:
+            raise
+        except Exception as error:
+            if is_passing(error) and not _is_too_much(error, len(items)):
                 raise
             if len(items) == 1:
                 return [self._culprit(items[0], error)]
@@ -136,6 +173,9 @@ class Consumer:
                 *await self._apply_halving(tx, items[middle:]),
             ]
         return []
+
+    def _handler_of(self, wave: Sequence[_Item]) -> Handler:
+        return self._handlers[type(wave[0].received.event)]
 
     def _culprit(self, item: _Item, error: Exception) -> SetAside:
         reason = str(error) if isinstance(error, LeadpactError) else f"{type(error).__name__} while applying"
@@ -155,6 +195,11 @@ class Consumer:
                 f"{poison} of the last {of} messages of consumer {self.name} could not be applied; "
                 f"the latest: {latest_reason}. Nothing of this batch was committed: settle the dead letters once you have looked."
             )
+
+
+def _is_too_much(error: Exception, messages: int) -> bool:
+    """What took too long in one piece may not in two. Alone, it is the database that is slow, and not the message that is bad."""
+    return took_too_long(error) and messages > 1
 
 
 def waves(items: Sequence[_Item], handlers: Mapping[type[Event], Handler]) -> list[list[_Item]]:
@@ -189,7 +234,7 @@ async def run_consumer(reader: Reader, consumer: Consumer, stop: asyncio.Event) 
                 if not started:
                     await reader.start()
                     started = True
-                more = await reader.run_once(consumer.apply)
+                more = await consumer.run_once(reader)
                 failures = 0
             except Transient as error:
                 failures += 1

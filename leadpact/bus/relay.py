@@ -192,10 +192,7 @@ class Relay:
 
     async def _read(self) -> list[Entry]:
         async with self._uow.transaction() as tx:
-            cursors = await event_log.waiting(tx, RELAY, _TOPICS)
-            if not cursors:
-                return []
-            return await event_log.read(tx, cursors, max(1, self._batch_size // len(cursors)))
+            return await event_log.read(tx, RELAY, _TOPICS, self._batch_size)
 
     async def _publish(self, producer: AIOKafkaProducer, entries: Sequence[Entry]) -> _Round:
         """Publish as many of ``entries`` as can be, every partition for itself."""

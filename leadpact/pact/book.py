@@ -18,6 +18,7 @@ from leadpact.pact.model import Pact
 from leadpact.pact.read import PactErrors, parse_pact
 from leadpact.storage.unit_of_work import Transaction
 
+_IN_FORCE = text("SELECT max(version) FROM pact_version")
 # What this very transaction has stored may still be rolled back, and its number then go to another text: it is not remembered.
 _STORED = text(
     """
@@ -55,7 +56,7 @@ class PactBook:
 
     async def current(self, tx: Transaction) -> AppliedPact:
         """The version in force. Raises ``NoPactYet`` if none was ever applied, ``UnreadablePactInForce`` if it cannot be read."""
-        version = (await tx.execute(text("SELECT max(version) FROM pact_version"))).scalar()
+        version = (await tx.execute(_IN_FORCE)).scalar()
         if version is None:
             raise NoPactYet("no pact has been applied yet: run `leadpact pact apply FILE`")
         try:

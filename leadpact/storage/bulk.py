@@ -8,6 +8,7 @@ slower here; see docs/decisions/0003-set-based-sql.md.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,15 @@ class JsonText(str):
         return cls(to_json(value).decode())
 
 
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """Rows for one table, as ``insert_rows`` takes them."""
+
+    table: Table
+    rows: Sequence[Mapping[str, Any]]
+    conflict: str = ""
+
+
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves this constructor untyped
 
 
@@ -60,6 +70,24 @@ async def insert_rows(
     return list(result.all()) if returning else []
 
 
+async def insert_together(tx: Transaction, *inserts: Insert) -> None:
+    """Insert into several tables with one statement: what a batch of one row waits for is the round trips.
+
+    Foreign keys are checked at its end, so the order of the tables does not matter to them. Rows that others may be writing
+    at the same time are to be locked before: in which order the tables are written is PostgreSQL's affair.
+    """
+    wanted = [insert for insert in inserts if insert.rows]
+    if not wanted:
+        return
+    shapes = tuple((insert.table, tuple(insert.rows[0]), insert.conflict) for insert in wanted)
+    parameters = {
+        f"_{number}_{name}": values
+        for number, (insert, (table, names, _)) in enumerate(zip(wanted, shapes, strict=True))
+        for name, values in columns_of(table, names, insert.rows).items()
+    }
+    await tx.execute(_together_text(shapes), parameters)
+
+
 def columns_of(table: Table, names: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
     """The rows turned on their side: one list per column, JSON columns as text."""
     columns: dict[str, list[Any]] = {name: [row[name] for row in rows] for name in names}
@@ -73,22 +101,33 @@ def _written_out(value: Any) -> str | None:
     return value if value is None or isinstance(value, JsonText) else to_json(value).decode()
 
 
-def unnest(table: Table, names: Sequence[str], alias: str = "r") -> str:
-    """``unnest(...) AS r(a, b)`` with one typed array parameter for each of the table's columns ``names``."""
-    arrays = ", ".join(f"CAST(:{name} AS {_array_type(table.c[name])})" for name in names)
-    return f"unnest({arrays}) AS {alias}({', '.join(_quoted(name) for name in names)})"
+def unnest(table: Table, names: Sequence[str], *, prefix: str = "") -> str:
+    """``unnest(...) AS r(a, b)`` with one typed array parameter for each of the table's columns ``names``, called as that, after ``prefix``."""
+    arrays = ", ".join(f"CAST(:{prefix}{name} AS {_array_type(table.c[name])})" for name in names)
+    return f"unnest({arrays}) AS r({', '.join(_quoted(name) for name in names)})"
 
 
 @lru_cache(maxsize=512)
 def _insert_text(table: Table, names: tuple[str, ...], conflict: str, returning: str) -> TextClause:
+    statement = _insert(table, names, conflict)
+    return text(f"{statement} RETURNING {returning}" if returning else statement)
+
+
+@lru_cache(maxsize=512)
+def _together_text(shapes: tuple[tuple[Table, tuple[str, ...], str], ...]) -> TextClause:
+    *others, last = [_insert(*shape, prefix=f"_{number}_") for number, shape in enumerate(shapes)]
+    if not others:
+        return text(last)
+    named = ", ".join(f"_{number} AS ({statement})" for number, statement in enumerate(others))
+    return text(f"WITH {named} {last}")
+
+
+def _insert(table: Table, names: tuple[str, ...], conflict: str, *, prefix: str = "") -> str:
     columns = ", ".join(_quoted(name) for name in names)
     selected = ", ".join(_selected(table.c[name]) for name in names)
-    statement = f"INSERT INTO {_quoted(table.name)} ({columns}) SELECT {selected} FROM {unnest(table, names)}"
-    if conflict:
-        statement += f" ON CONFLICT {conflict}"
-    if returning:
-        statement += f" RETURNING {returning}"
-    return text(statement)
+    rows = unnest(table, names, prefix=prefix)
+    statement = f"INSERT INTO {_quoted(table.name)} ({columns}) SELECT {selected} FROM {rows}"
+    return f"{statement} ON CONFLICT {conflict}" if conflict else statement
 
 
 def _array_type(column: Column[Any]) -> str:

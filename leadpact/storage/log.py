@@ -49,41 +49,55 @@ _REGISTER = text(
 _FORGET = text("DELETE FROM log_cursor WHERE consumer = :reader")
 
 _BEHIND = """
-    SELECT c.topic, c.shard, CAST(c.xid AS text) AS xid, c.id
+    SELECT c.topic, c.shard, c.xid, c.id
     FROM log_cursor c
     WHERE c.consumer = :reader AND c.topic = ANY(CAST(:topics AS text[]))
       AND EXISTS (
         SELECT FROM outbox o
         WHERE o.topic = c.topic AND o.shard = c.shard AND (o.xid, o.id) > (c.xid, c.id)"""
 
-# The closing condition is checked again on the locked row, so a cursor that another instance has just moved is read as moved.
+_ENTRIES = """
+    SELECT o.topic, o.shard, o.xid, o.id, o.event_id, o.type, o.source, o.key, o.occurred_at, o.causation_id, CAST(o.data AS text) AS data
+    FROM outbox o
+    WHERE o.topic = c.topic AND o.shard = c.shard AND (o.xid, o.id) > (c.xid, c.id)
+      AND o.xid < pg_snapshot_xmin(pg_current_snapshot())
+    ORDER BY o.xid, o.id"""
+
+_COLUMNS = "e.topic, e.shard, CAST(e.xid AS text) AS xid, e.id, e.event_id, e.type, e.source, e.key, e.occurred_at, e.causation_id, e.data"
+
+# One statement, since a lead that comes alone waits for each. What closes _BEHIND is checked again on the locked row, so a cursor that
+# another instance has just moved is read as moved; the entries are those of the statement's snapshot, whose horizon is no younger.
 # At random, because any fixed order would let the cursors that stand first keep the others waiting for as long as they have a backlog:
 # no breach may wait until ten thousand new leads have been taken in.
-_CLAIM = text(f"{_BEHIND}) ORDER BY random() LIMIT :shards FOR UPDATE OF c SKIP LOCKED")
-_LOOK = text(f"{_BEHIND} AND o.xid < pg_snapshot_xmin(pg_current_snapshot()))")
-
-_CURSORS = "unnest(CAST(:topics AS text[]), CAST(:shards AS smallint[]), CAST(CAST(:xids AS text[]) AS xid8[]), CAST(:ids AS bigint[]))"
-
+_TAKE = text(
+    f"""
+    WITH claimed AS MATERIALIZED (
+        {_BEHIND}) ORDER BY random() LIMIT :shards FOR UPDATE OF c SKIP LOCKED
+    ), entry AS MATERIALIZED (
+        SELECT m.* FROM claimed c CROSS JOIN LATERAL ({_ENTRIES} LIMIT :per_shard) m
+    ), moved AS (
+        UPDATE log_cursor c SET xid = n.xid, id = n.id
+        FROM (SELECT DISTINCT ON (topic, shard) topic, shard, xid, id FROM entry ORDER BY topic, shard, xid DESC, id DESC) n
+        WHERE c.consumer = :reader AND c.topic = n.topic AND c.shard = n.shard
+    )
+    SELECT {_COLUMNS} FROM claimed c LEFT JOIN entry e USING (topic, shard) ORDER BY e.topic, e.shard, e.xid, e.id
+    """
+)
 _READ = text(
     f"""
-    SELECT m.*
-    FROM {_CURSORS} AS c(topic, shard, xid, id)
-    CROSS JOIN LATERAL (
-        SELECT o.topic, o.shard, CAST(o.xid AS text) AS xid, o.id, o.event_id, o.type, o.source, o.key, o.occurred_at, o.causation_id,
-               CAST(o.data AS text) AS data
-        FROM outbox o
-        WHERE o.topic = c.topic AND o.shard = c.shard AND (o.xid, o.id) > (c.xid, c.id)
-          AND o.xid < pg_snapshot_xmin(pg_current_snapshot())
-        ORDER BY o.xid, o.id
-        LIMIT :per_shard
-    ) m
+    WITH waiting AS MATERIALIZED (
+        {_BEHIND} AND o.xid < pg_snapshot_xmin(pg_current_snapshot()))
+    )
+    SELECT {_COLUMNS}
+    FROM waiting c CROSS JOIN LATERAL ({_ENTRIES} LIMIT greatest(1, :at_most / (SELECT count(*) FROM waiting))) e
     """
 )
 
 _MOVE = text(
-    f"""
+    """
     UPDATE log_cursor c SET xid = n.xid, id = n.id
-    FROM {_CURSORS} AS n(topic, shard, xid, id)
+    FROM unnest(CAST(:topics AS text[]), CAST(:shards AS smallint[]), CAST(CAST(:xids AS text[]) AS xid8[]), CAST(:ids AS bigint[]))
+         AS n(topic, shard, xid, id)
     WHERE c.consumer = :reader AND c.topic = n.topic AND c.shard = n.shard
     """
 )
@@ -99,42 +113,43 @@ async def forget(tx: Transaction, reader: str) -> None:
     await tx.execute(_FORGET, {"reader": reader})
 
 
-async def claim(tx: Transaction, reader: str, topics: Sequence[str], shards: int) -> list[Cursor]:
-    """Lock at most ``shards`` cursors behind which something stands and that nobody else has locked, until ``tx`` ends.
+async def take(
+    tx: Transaction, reader: str, topics: Sequence[str], *, shards: int, per_shard: int
+) -> tuple[list[Entry], int]:
+    """Entries behind at most ``shards`` cursors of ``reader``, at most ``per_shard`` each, every shard in its order.
 
-    What stands there may still be above the horizon: ``read`` then finds nothing, but will shortly.
+    The cursors are moved past them, and stay locked until ``tx`` ends; those that somebody else has locked are passed over. The number beside
+    the entries is that of the shards where something stands that is still above the horizon, and can be taken shortly.
     """
-    return _cursors(await tx.execute(_CLAIM, {"reader": reader, "topics": list(topics), "shards": shards}))
+    asked = {"reader": reader, "topics": list(topics), "shards": shards, "per_shard": per_shard}
+    rows = (await tx.execute(_TAKE, asked)).all()
+    entries = [_entry(row) for row in rows if row.id is not None]
+    return entries, len(rows) - len(entries)
 
 
-async def waiting(tx: Transaction, reader: str, topics: Sequence[str]) -> list[Cursor]:
-    """Every cursor behind which something waits, without locking it: for a reader that is alone by other means."""
-    return _cursors(await tx.execute(_LOOK, {"reader": reader, "topics": list(topics)}))
+async def read(tx: Transaction, reader: str, topics: Sequence[str], at_most: int) -> list[Entry]:
+    """Some ``at_most`` entries from behind all cursors of ``reader``, every shard in its order.
 
-
-async def read(tx: Transaction, cursors: Sequence[Cursor], per_shard: int) -> list[Entry]:
-    """What stands behind each of ``cursors``, at most ``per_shard`` each, every shard in its order."""
-    found = await tx.execute(_READ, {**_arrays(cursors), "per_shard": per_shard})
+    No cursor is locked or moved: for a reader that is alone by other means.
+    """
+    found = await tx.execute(_READ, {"reader": reader, "topics": list(topics), "at_most": at_most})
     return [_entry(row) for row in found]
 
 
 async def move(tx: Transaction, reader: str, passed: Iterable[Cursor]) -> None:
     """Move the cursors of ``reader`` to the last place of each shard in ``passed``."""
     last = {(place.topic, place.shard): place for place in passed}
-    await tx.execute(_MOVE, {"reader": reader, **_arrays(list(last.values()))})
-
-
-def _cursors(rows: Iterable[Any]) -> list[Cursor]:
-    return [Cursor(row.topic, row.shard, row.xid, row.id) for row in rows]
-
-
-def _arrays(cursors: Sequence[Cursor]) -> dict[str, list[Any]]:
-    return {
-        "topics": [cursor.topic for cursor in cursors],
-        "shards": [cursor.shard for cursor in cursors],
-        "xids": [cursor.xid for cursor in cursors],
-        "ids": [cursor.id for cursor in cursors],
-    }
+    places = list(last.values())
+    await tx.execute(
+        _MOVE,
+        {
+            "reader": reader,
+            "topics": [place.topic for place in places],
+            "shards": [place.shard for place in places],
+            "xids": [place.xid for place in places],
+            "ids": [place.id for place in places],
+        },
+    )
 
 
 def _entry(row: Any) -> Entry:

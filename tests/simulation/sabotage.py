@@ -105,10 +105,9 @@ async def _everything_is_new(tx: Transaction, consumer: str, event_ids: Sequence
 async def _move_first(self: postgres.PostgresReader, apply: ApplyBatch) -> bool:
     """As `PostgresReader.run_once`, with the position committed before the effect."""
     async with self._uow.transaction() as tx:
-        cursors = await log.claim(tx, self._consumer, self._topics, self._shards)
-        entries = await log.read(tx, cursors, self._per_shard) if cursors else []
-        if entries:
-            await log.move(tx, self._consumer, [entry.place for entry in entries])
+        entries, _ = await log.take(
+            tx, self._consumer, self._topics, shards=self._shards, per_shard=self._per_shard
+        )
     if entries:
         async with self._uow.transaction() as tx:
             await apply(tx, [postgres._delivery(entry) for entry in entries])

@@ -59,7 +59,7 @@ class Instance:
     asleep_until: datetime | None = None
 
     async def read(self) -> bool:
-        return await self.reader.run_once(self.consumer.apply)
+        return await self.consumer.run_once(self.reader)
 
 
 @dataclass(frozen=True)

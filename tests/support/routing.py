@@ -153,7 +153,7 @@ class Router:
         """Apply whatever is waiting in the log."""
         reader, consumer = self.reader(), router_consumer(self.book, self.shelf, self.clock)
         await reader.start()
-        while await reader.run_once(consumer.apply):
+        while await consumer.run_once(reader):
             pass
 
     async def take_in(self, tx: Transaction, *events: LeadCaptured) -> None:

@@ -2,10 +2,9 @@
 
 One batch is one transaction:
 
-1. claim some cursor rows of this group behind which something stands, ``FOR UPDATE SKIP LOCKED``;
-2. read the messages after each of them, below the snapshot's horizon (`storage/outbox.py` says why);
-3. apply them;
-4. move the cursors, and commit.
+1. claim some cursor rows of this group behind which something stands, ``FOR UPDATE SKIP LOCKED``, read the messages after each of them,
+   below the snapshot's horizon (`storage/outbox.py` says why), and move the cursors past them: one statement;
+2. apply the messages, and commit.
 
 The row lock *is* the membership: several instances of a group share the shards by whoever locks first, two never work on the same
 shard, so never on the same lead; a killed instance's locks are free as soon as the server notices the closed connection.
@@ -81,16 +80,15 @@ class PostgresReader:
     async def run_once(self, apply: ApplyBatch) -> bool:
         self._sleeper.forget()  # whatever has been announced so far is seen now
         async with self._uow.transaction() as tx:
-            cursors = await log.claim(tx, self._consumer, self._topics, self._shards)
-            entries = await log.read(tx, cursors, self._per_shard) if cursors else []
+            entries, hidden = await log.take(
+                tx, self._consumer, self._topics, shards=self._shards, per_shard=self._per_shard
+            )
             if entries:
                 await apply(tx, [_delivery(entry) for entry in entries])
-                await log.move(tx, self._consumer, [entry.place for entry in entries])
         read = Counter((entry.place.topic, entry.place.shard) for entry in entries)
         if entries:
             self._poll_seconds = _HIDDEN_POLL_SECONDS
-        is_something_hidden = len(read) < len(cursors)
-        if not is_something_hidden:
+        if not hidden:
             self._poll_seconds = max(self._poll_seconds, _FIRST_POLL_SECONDS)
         is_full = len(read) == self._shards or self._per_shard in read.values()
         return is_full or self._sleeper.is_poked

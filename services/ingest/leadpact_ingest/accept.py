@@ -1,7 +1,7 @@
 """Take leads in: each submission is stored and announced once, or recognised as one that came before.
 
-The one way in, for posts and for the rows of files. A batch is one transaction, with one statement per table however many
-submissions there are: claims, receipts, raw posts, and ``lead.captured`` for each lead that is new. When it has
+The one way in, for posts and for the rows of files. A batch is one transaction, with the same few statements however many
+submissions there are: claims, receipts with their raw posts, and ``lead.captured`` for each lead that is new. When it has
 committed, and not before, the sender may be told that the lead is safe.
 """
 
@@ -15,7 +15,7 @@ from uuid import UUID
 from leadpact.domain.lead import LeadDraft
 from leadpact.errors import Transient
 from leadpact.events import LeadCaptured
-from leadpact.storage.bulk import insert_rows
+from leadpact.storage.bulk import Insert, insert_together
 from leadpact.storage.unit_of_work import Transaction, UnitOfWork
 from leadpact_ingest.idempotency import Claim, Claimant, Holder, release_claims, take_claims
 from leadpact_ingest.source import Source
@@ -99,9 +99,9 @@ async def accept_up_to(
 
 async def _store(tx: Transaction, submissions: Sequence[Submission]) -> None:
     """Write receipts and raw posts, and announce the leads."""
-    await insert_rows(tx, receipt, [_receipt_row(one) for one in submissions])
-    posts = [(one.receipt_id, one.raw) for one in submissions if one.raw is not None]
-    await insert_rows(tx, raw_post, [_raw_row(receipt_id, raw) for receipt_id, raw in posts])
+    receipts = [_receipt_row(one) for one in submissions]
+    posts = [_raw_row(one.receipt_id, one.raw) for one in submissions if one.raw is not None]
+    await insert_together(tx, Insert(receipt, receipts), Insert(raw_post, posts))
     for one in submissions:
         tx.emit(_captured(one))
 
@@ -118,9 +118,8 @@ async def keep_apart(tx: Transaction, trapped: Sequence[TrappedPost]) -> None:
         for one in trapped
     ]
     # A second try after a lost answer meets its own row.
-    await insert_rows(tx, receipt, rows, conflict="DO NOTHING")
     posts = [_raw_row(one.receipt_id, one.raw) for one in trapped]
-    await insert_rows(tx, raw_post, posts, conflict="DO NOTHING")
+    await insert_together(tx, Insert(receipt, rows, "DO NOTHING"), Insert(raw_post, posts, "DO NOTHING"))
 
 
 class PostWriter:

@@ -18,12 +18,13 @@ import structlog
 
 from leadpact.events import Away, LeadAssigned, LeadHeld, LeadReassigned
 from leadpact.ids import EventId, new_id
-from leadpact.storage.bulk import JsonText, insert_rows
+from leadpact.storage.bulk import Insert, JsonText, insert_together
 from leadpact.storage.unit_of_work import Transaction
+from leadpact_router import floor_rows
 from leadpact_router.assignment_rows import Owner, end_assignments
 from leadpact_router.decide import Given, Kept, decide
 from leadpact_router.floor import Floor
-from leadpact_router.floor_rows import lock_floor, reachable, save_floor
+from leadpact_router.floor_rows import lock_floor, reachable
 from leadpact_router.hold_rows import Holds
 from leadpact_router.lead import Lead, Stage
 from leadpact_router.lead_rows import lines_since
@@ -72,12 +73,13 @@ class Handover:
     """The ownerships that ended."""
     holds: Holds = field(default_factory=Holds)
 
-    async def save(self, tx: Transaction) -> None:
-        """Write which ownerships ended, the new ones, what both changed on the floor, and why others wait."""
+    async def save(self, tx: Transaction, *beside: Insert) -> None:
+        """Write which ownerships ended, the new ones, what both changed on the floor, what is to be written beside that, and why others wait."""
         await end_assignments(tx, self.taken, "reassigned", self.floor.now)
-        await insert_rows(tx, assignment_table, self.given)
+        await insert_together(
+            tx, *beside, Insert(assignment_table, self.given), *floor_rows.saving(self.floor)
+        )
         await self.holds.save(tx, self.floor.now)
-        await save_floor(tx, self.floor)
 
 
 async def lock_floor_for(tx: Transaction, ready: Sequence[Ready], terms: Terms) -> Floor:

@@ -25,15 +25,16 @@ from sqlalchemy import text
 
 from leadpact.events import LeadCaptured, LeadMatched
 from leadpact.ids import new_id
-from leadpact.storage.bulk import JsonText, insert_rows
+from leadpact.storage.bulk import Insert, JsonText, insert_together
 from leadpact.storage.unit_of_work import Transaction
 from leadpact_router.appraise import appraise
 from leadpact_router.assign import Ready, assign_all
 from leadpact_router.identity_rows import recognise_all
 from leadpact_router.lead import CLOSED_STAGES, Account, Lead, Stage
-from leadpact_router.lead_rows import lock_leads_of_people, read_accounts, save_leads
+from leadpact_router.lead_rows import lock_leads_of_people, read_accounts, saving
 from leadpact_router.news import News
 from leadpact_router.recognise import Caller, MatchedBy, Recognition
+from leadpact_router.tables import person as person_table
 from leadpact_router.tables import touch as touch_table
 from leadpact_router.terms import Terms
 from leadpact_router.unite import unite
@@ -52,7 +53,7 @@ async def capture(
     """
     fresh = await _not_applied_before(tx, batch)
     callers = [Caller(one.event.lead.email, one.event.lead.phone) for one in fresh]
-    recognitions = await recognise_all(tx, callers, terms.now)
+    recognitions, new_people = await recognise_all(tx, callers)
     leads = await lock_leads_of_people(tx, {one.person_id for one in recognitions if one.matched_by != "new"})
     accounts = await _accounts(tx, fresh, leads.values())
     ready: list[Ready] = []
@@ -71,10 +72,12 @@ async def capture(
         if lead.stage is Stage.MQL:
             ready.append(Ready.now(lead, one.id, terms))
     handover = await assign_all(tx, ready, terms)
-    await save_leads(tx, leads.values())
-    await insert_rows(tx, touch_table, touches)
+    people = [{"id": person, "first_seen_at": terms.now} for person in new_people]
+    written = [Insert(person_table, people), *saving(leads.values()), Insert(touch_table, touches)]
     if handover is not None:
-        await handover.save(tx)
+        await handover.save(tx, *written)
+    else:
+        await insert_together(tx, *written)
 
 
 async def _not_applied_before(

@@ -9,8 +9,8 @@ round is the last (a person erased in between would cost another).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Collection, Sequence
+from uuid import UUID
 
 from sqlalchemy import text
 
@@ -18,7 +18,6 @@ from leadpact.storage.bulk import insert_rows
 from leadpact.storage.unit_of_work import Transaction
 from leadpact_router.recognise import AddressBook, Caller, Identity, Recognition
 from leadpact_router.tables import identity as identity_table
-from leadpact_router.tables import person as person_table
 
 _READ = text(
     """
@@ -46,17 +45,16 @@ async def read_address_book(tx: Transaction, callers: Sequence[Caller]) -> Addre
     )
 
 
-async def recognise_all(tx: Transaction, callers: Sequence[Caller], now: datetime) -> list[Recognition]:
-    """Who each caller is, in order; people not met before are stored with their identities."""
+async def recognise_all(
+    tx: Transaction, callers: Sequence[Caller]
+) -> tuple[list[Recognition], Collection[UUID]]:
+    """Who each caller is, in order, and the people not met before: their identities are stored, they themselves are to be."""
     while True:
         book = await read_address_book(tx, callers)
         recognitions = [book.recognise(caller) for caller in callers]
         claimed = await _claim(tx, book)
         if claimed:
-            await insert_rows(
-                tx, person_table, [{"id": person, "first_seen_at": now} for person in book.new_people]
-            )
-            return recognitions
+            return recognitions, book.new_people
 
 
 async def _claim(tx: Transaction, book: AddressBook) -> bool:

@@ -16,7 +16,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Row, Text, Uuid, any_, bindparam, select, text
 
 from leadpact.events import Contribution
-from leadpact.storage.bulk import insert_rows
+from leadpact.storage.bulk import Insert, insert_together
 from leadpact.storage.unit_of_work import Transaction
 from leadpact_router.lead import Account, Lead, Stage, full_name
 from leadpact_router.signal import Signal
@@ -140,17 +140,22 @@ async def read_accounts(tx: Transaction, domains: Iterable[str]) -> dict[str, Ac
 
 async def save_leads(tx: Transaction, leads: Collection[Lead]) -> None:
     """Write leads back, new ones included, and those of their signals that were heard anew."""
+    await insert_together(tx, *saving(leads))
+
+
+def saving(leads: Collection[Lead]) -> list[Insert]:
+    """What ``save_leads`` writes, to be written together with other things."""
     in_order = sorted(leads, key=lambda lead: lead.id.int)
-    await insert_rows(
-        tx, lead_table, [_row(lead) for lead in in_order], conflict=f"(id) DO UPDATE SET {_OVERWRITE}"
-    )
     signals = [
         _signal_row(lead.id, kind, lead.signals[kind])
         for lead in in_order
         for kind in sorted(lead.heard_anew)
     ]
     overwrite = "strength = excluded.strength, as_of = excluded.as_of, times = excluded.times"
-    await insert_rows(tx, signal_table, signals, conflict=f"(lead_id, kind) DO UPDATE SET {overwrite}")
+    return [
+        Insert(lead_table, [_row(lead) for lead in in_order], f"(id) DO UPDATE SET {_OVERWRITE}"),
+        Insert(signal_table, signals, f"(lead_id, kind) DO UPDATE SET {overwrite}"),
+    ]
 
 
 def _signal_row(lead_id: UUID, kind: str, signal: Signal) -> dict[str, Any]:

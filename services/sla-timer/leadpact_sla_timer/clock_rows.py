@@ -1,4 +1,4 @@
-"""Write clocks."""
+"""Write what changes of clocks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import TextClause, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from leadpact.storage.bulk import columns_of, insert_rows, unnest
+from leadpact.storage.bulk import columns_of, unnest
 from leadpact.storage.unit_of_work import Transaction
 from leadpact_sla_timer.sla_clock import SlaClock
 from leadpact_sla_timer.tables import sla_clock
@@ -58,11 +58,6 @@ def _updating(columns: Sequence[str]) -> TextClause:
 
 
 _UPDATE, _UPDATE_FIRED = _updating(_CHANGING), _updating(_FIRED)
-
-
-async def insert_clocks(tx: Transaction, clocks: Collection[SlaClock]) -> None:
-    """Write clocks that were opened in this transaction."""
-    await insert_rows(tx, sla_clock, [clock.to_row() for clock in clocks])
 
 
 async def update_clocks(tx: Transaction, clocks: Collection[SlaClock]) -> None:

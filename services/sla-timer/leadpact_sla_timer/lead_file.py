@@ -1,4 +1,4 @@
-"""Keep together what is known of the leads of one batch: read with three statements, written with four.
+"""Keep together what is known of the leads of one batch: read with three statements, written with two.
 
 Between the reading and the writing everything is plain values in memory, so that several events of one lead in a batch see each
 other, and the rules (`judge.py`, `policies/`) stay pure. The rows of the clocks are locked when read, in the order of their ids: a
@@ -19,10 +19,10 @@ from leadpact.events.sla import ClockEvent
 from leadpact.ids import EventId
 from leadpact.pact.book import PactBook
 from leadpact.pact.model import Pact
-from leadpact.storage.bulk import insert_rows
+from leadpact.storage.bulk import Insert, insert_together
 from leadpact.storage.unit_of_work import Transaction
 from leadpact_sla_timer import announce
-from leadpact_sla_timer.clock_rows import insert_clocks, update_clocks
+from leadpact_sla_timer.clock_rows import update_clocks
 from leadpact_sla_timer.judge import judge
 from leadpact_sla_timer.measure import waits_of
 from leadpact_sla_timer.record import Assignment, Known, Request, known_to_all, known_to_owner
@@ -159,13 +159,14 @@ class LeadFile:
     async def write(self, tx: Transaction) -> None:
         """Write the changes and announce them."""
         requests = [self._requests[lead_id][id_] for lead_id, id_ in sorted(self._noted_requests)]
-        await insert_rows(tx, sla_request, [request_row(one) for one in requests], conflict=UPSERT_REQUEST)
         noted = [self._assignments[lead_id][id_] for lead_id, id_ in sorted(self._noted)]
-        await insert_rows(
-            tx, sla_assignment, [assignment_row(one) for one in noted], conflict=UPSERT_ASSIGNMENT
-        )
         changed = [self._clocks[lead_id][id_] for lead_id, id_ in sorted(self._changed)]
-        await insert_clocks(tx, [clock for clock in changed if clock.id in self._opened])
+        await insert_together(
+            tx,
+            Insert(sla_request, [request_row(one) for one in requests], UPSERT_REQUEST),
+            Insert(sla_assignment, [assignment_row(one) for one in noted], UPSERT_ASSIGNMENT),
+            Insert(sla_clock, [clock.to_row() for clock in changed if clock.id in self._opened]),
+        )
         await update_clocks(tx, [clock for clock in changed if clock.id not in self._opened])
         for event, cause in self._said:
             tx.emit(event, caused_by=cause)

@@ -256,7 +256,7 @@ async def test_a_consumer_stands_still_instead_of_draining_the_topic_when_most_i
         with pytest.raises(TooMuchPoison):
             async with asyncio.timeout(30):
                 while True:
-                    if not await reader.run_once(consumer.apply):
+                    if not await consumer.run_once(reader):
                         await reader.wait(stop)
     await reader.stop()
     async with carrying.engine.connect() as connection:

@@ -53,7 +53,7 @@ async def _hear(database_url: str, now: datetime, events: tuple[Event, ...]) -> 
         for event in events:
             tx.emit(event)
     consumer = timer_consumer(PactBook(), FakeClock(now))
-    while await reader.run_once(consumer.apply):
+    while await consumer.run_once(reader):
         pass
     await engine.dispose()
 

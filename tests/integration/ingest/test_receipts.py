@@ -138,7 +138,7 @@ async def hear(ingest: Ingest) -> None:
     reader = ingest.parts.carrier.reader(CONSUMER, TOPICS)
     await reader.start()
     consumer = receipts_consumer(ingest.parts.clock)
-    while await reader.run_once(consumer.apply):
+    while await consumer.run_once(reader):
         pass
     await reader.stop()
 
@@ -357,7 +357,7 @@ async def test_a_post_whose_message_is_set_aside_is_in_flight_no_longer_and_has_
         reader = ingest.parts.carrier.reader("router", [Topic.INBOUND])
         await reader.start()
         consumer = Consumer("router", {LeadCaptured: route}, ingest.parts.clock)
-        while await reader.run_once(consumer.apply):
+        while await consumer.run_once(reader):
             pass
         await hear(ingest)
 

@@ -54,7 +54,7 @@ class Timer:
     async def read(self) -> None:
         """Apply whatever is waiting in the log."""
         consumer = timer_consumer(self.book, self.clock)
-        while await self.reader.run_once(consumer.apply):
+        while await consumer.run_once(self.reader):
             pass
 
     def sweeper(self, **options: Any) -> Sweeper:

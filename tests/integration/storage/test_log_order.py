@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
+from unittest.mock import patch
 
 from sqlalchemy import text
 
@@ -65,8 +67,7 @@ async def test_what_was_announced_beside_a_finished_transaction_can_be_read_at_o
         early.emit(fact(LEAD, "announced last"))
 
     async with uow.transaction() as tx:
-        (cursor,) = await log.waiting(tx, "reader", [TOPIC])
-        (entry,) = await log.read(tx, [cursor], 10)
+        (entry,) = await log.read(tx, "reader", [TOPIC], 10)
     assert "announced last" in entry.message.data
 
 
@@ -82,10 +83,53 @@ async def test_nothing_is_read_past_a_transaction_that_has_announced_and_not_com
         async with uow.transaction() as beside:
             beside.emit(fact(LEAD, "committed, and not yet to be read"))
         async with uow.transaction() as tx:
-            assert await log.waiting(tx, "reader", [TOPIC]) == []
+            assert await log.read(tx, "reader", [TOPIC], 10) == []
 
     async with uow.transaction() as tx:
-        assert len(await log.waiting(tx, "reader", [TOPIC])) == 1
+        assert len(await log.read(tx, "reader", [TOPIC], 10)) == 1
+
+
+async def test_a_cursor_that_was_moved_after_the_look_and_before_the_lock_is_taken_from_where_it_stands_if_at_all(
+    database: Database, uow_for: Callable[[str], UnitOfWork]
+) -> None:
+    """Or what somebody else has taken and committed meanwhile would come twice, or the cursor go back."""
+    uow = uow_for("test")
+    async with uow.transaction() as tx:
+        await log.register(tx, "reader", [TOPIC])
+        await tx.execute(text(_HELD_UP))
+        for reason in ("first", "second"):
+            tx.emit(fact(LEAD, reason))
+
+    async def take_late() -> list[str]:
+        async with uow.transaction() as tx:
+            return await _taken(tx)
+
+    async with database.engine.connect() as gate, gate.begin():
+        await gate.execute(text("SELECT pg_advisory_xact_lock(7)"))
+        with patch.object(log, "_TAKE", text(log._TAKE.text.replace("random()", "held_up()"))):
+            late = asyncio.create_task(take_late())
+            await eventually(lambda: somebody_waits_for_a_lock(database))
+        async with uow.transaction() as tx:
+            early = await _taken(tx)
+            tx.emit(fact(LEAD, "third"))
+    taken = [*early, *await late]
+    for _ in range(2):
+        async with uow.transaction() as tx:
+            taken.extend(await _taken(tx))
+
+    assert taken == ["first", "second", "third"]
+
+
+# Where a statement that orders by it has seen which rows there are, and has locked none.
+_HELD_UP = """
+    CREATE FUNCTION held_up() RETURNS int LANGUAGE plpgsql AS
+    'BEGIN PERFORM pg_advisory_xact_lock(7); RETURN 1; END'
+    """
+
+
+async def _taken(tx: Transaction) -> list[str]:
+    entries, _ = await log.take(tx, "reader", [TOPIC], shards=16, per_shard=1)
+    return [json.loads(entry.message.data)["reason"] for entry in entries]
 
 
 async def write_something(tx: Transaction) -> None:

@@ -21,7 +21,7 @@ from leadpact.bus.consume import Consumer, Received
 from leadpact.clock import Clock
 from leadpact.events import EVENTS, Event, Topic
 from leadpact.ids import new_id
-from leadpact.storage.bulk import insert_rows
+from leadpact.storage.bulk import Insert, insert_together
 from leadpact.storage.unit_of_work import Transaction
 from leadpact.storage.wake import Wake
 from leadpact_router.webhooks.payload import webhook_body, webhook_type
@@ -63,37 +63,32 @@ async def queue_deliveries(tx: Transaction, received: Sequence[Received], clock:
         )
     ]
     now = clock.now()
-    await insert_rows(
+    messages = [
+        {
+            "event_id": item.message.id,
+            "type": webhook_type(item.message.type),
+            "lead_id": _lead_of(item.event),
+            "body": webhook_body(item.message).decode(),
+            "queued_at": now,
+        }
+        for item, _ in wanted
+    ]
+    deliveries = [
+        {
+            "id": new_id(),
+            "endpoint_id": endpoint,
+            "event_id": item.message.id,
+            "lead_id": _lead_of(item.event),
+            "next_at": now,
+            "queued_at": now,
+        }
+        for item, takers in wanted
+        for endpoint in takers
+    ]
+    await insert_together(
         tx,
-        webhook_message,
-        [
-            {
-                "event_id": item.message.id,
-                "type": webhook_type(item.message.type),
-                "lead_id": _lead_of(item.event),
-                "body": webhook_body(item.message).decode(),
-                "queued_at": now,
-            }
-            for item, _ in wanted
-        ],
-        conflict="DO NOTHING",
-    )
-    await insert_rows(
-        tx,
-        delivery,
-        [
-            {
-                "id": new_id(),
-                "endpoint_id": endpoint,
-                "event_id": item.message.id,
-                "lead_id": _lead_of(item.event),
-                "next_at": now,
-                "queued_at": now,
-            }
-            for item, takers in wanted
-            for endpoint in takers
-        ],
-        conflict="DO NOTHING",
+        Insert(webhook_message, messages, "DO NOTHING"),
+        Insert(delivery, deliveries, "DO NOTHING"),
     )
 
 

@@ -33,7 +33,7 @@ async def deliver(service: Service) -> None:
     reader = PostgresCarrier(router.uow, router.wake).reader(CONSUMER, TOPICS)
     await reader.start()
     consumer = fan_out_consumer(router.clock)
-    while await reader.run_once(consumer.apply):
+    while await consumer.run_once(reader):
         pass
     async with webhook_client(allow_private=True) as client:
         metrics = WebhookMetrics(CollectorRegistry())

@@ -71,7 +71,7 @@ async def test_four_instances_share_the_work_and_turns_stay_fair(router: Router)
     async def instance() -> None:
         reader, consumer = router.reader(100), router_consumer(router.book, router.shelf, router.clock)
         await reader.start()
-        while await reader.run_once(consumer.apply):
+        while await consumer.run_once(reader):
             pass
 
     await asyncio.gather(*(instance() for _ in range(4)))

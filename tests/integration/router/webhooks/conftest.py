@@ -60,7 +60,7 @@ class Webhooks:
         reader = PostgresCarrier(self.uow, self.wake).reader(CONSUMER, TOPICS)
         await reader.start()
         consumer = fan_out_consumer(self.clock)
-        while await reader.run_once(consumer.apply):
+        while await consumer.run_once(reader):
             pass
 
     def deliverer(self) -> Deliverer:
