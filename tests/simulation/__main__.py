@@ -76,7 +76,8 @@ def _sum_up(console: Console, tally: Tally, seconds: float) -> None:
     )
     console.print(f"faults: {faults or 'none'}")
     console.print(f"events handled: {tally.events:,}")
-    console.print(f"{len(tally.failed)} seeds broke a promise" if tally.failed else "every promise held")
+    failed = ", ".join(str(life.seed) for life in tally.failed)
+    console.print(f"{len(tally.failed)} seeds broke a promise: {failed}" if failed else "every promise held")
 
 
 if __name__ == "__main__":
