@@ -49,6 +49,9 @@ async def _live_each(seeds: list[int], name: str | None, told: Queue[Life | str]
     with server() as postgres, sabotage.applied() if sabotage else nullcontext():
         async with ground(postgres, "simulation", sabotage.statements if sabotage else ()) as place:
             for seed in seeds:
+                # Whoever asked may have been ended, and then ends nobody.
+                if (asking := multiprocessing.parent_process()) is None or not asking.is_alive():
+                    return
                 told.put(await live(place, seed))
 
 
