@@ -9,17 +9,20 @@ from leadpact.domain.business_duration import WallDuration, parse_duration, say
 from leadpact.domain.wall_time import date_and_time
 from leadpact.pact.model import Pact
 from leadpact.pact.sla import AttemptsPromise, DecidePromise, Promise
+from leadpact_sla_timer.policies.attempts import counted
+from leadpact_sla_timer.record import Heard
 from leadpact_sla_timer.sla_clock import ClockState, SlaClock
 
 _DONE_TO_THE_LEAD = {"contacted": "contacted", "accepted": "accepted", "rejected": "given back"}
 
 
-def explain(clock: SlaClock, now: datetime, pact: Pact) -> str:
-    """The clock in a few sentences, with local times. ``pact`` is the version it runs under."""
+def explain(clock: SlaClock, now: datetime, pact: Pact, attempts: Sequence[Heard] = ()) -> str:
+    """The clock in a few sentences, with local times. ``pact`` is the version it runs under, ``attempts`` what was tried so far."""
     sentences = (
         _start(clock),
         _hours(clock, pact),
         _stops(clock, clock.promise(pact)),
+        *_tried(clock, attempts, pact),
         *_pauses(clock),
         *_leaving(clock),
         _due(clock),
@@ -117,6 +120,20 @@ def _enough(promise: AttemptsPromise) -> str:
     over = f" over {channels} channels" if channels > 1 else ""
     apart = f", each at least {promise.apart} after the last," if promise.apart else ""
     return f"there {'is' if promise.attempts.count == 1 else 'are'} {_attempts(promise)}{over}{apart}"
+
+
+def _tried(clock: SlaClock, attempts: Sequence[Heard], pact: Pact) -> list[str]:
+    """Of a promise that is not kept yet: how much of what it asks for was done."""
+    promise = clock.promise(pact)
+    if not isinstance(promise, AttemptsPromise) or clock.met_at or clock.state is ClockState.CANCELLED:
+        return []
+    if not attempts:
+        return ["Nobody has tried so far."]
+    number = len(counted(attempts, promise.apart, clock.hours(pact)))
+    channels = sorted({attempt.what for attempt in attempts})
+    return [
+        f"So far {number} of {_attempts(promise)} count{'s' if number == 1 else ''}, by {' and '.join(channels)}."
+    ]
 
 
 def _attempts(promise: AttemptsPromise) -> str:

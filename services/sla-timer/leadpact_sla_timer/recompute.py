@@ -15,38 +15,28 @@ each of them may be repeated, since a clock that was moved is no longer under an
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from pydantic import TypeAdapter
-from sqlalchemy import ARRAY, Select, Text, Uuid, any_, bindparam, select
+from sqlalchemy import Select, bindparam, select
 
-from leadpact.events import Away
 from leadpact.ids import new_id
 from leadpact.pact.book import AppliedPact
 from leadpact.pact.model import Pact
 from leadpact.storage.bulk import insert_rows
 from leadpact.storage.unit_of_work import Transaction
 from leadpact_sla_timer import announce
+from leadpact_sla_timer.clock_facts import ClockFacts
 from leadpact_sla_timer.clock_rows import update_clocks
 from leadpact_sla_timer.judge import judge
 from leadpact_sla_timer.opening import WHOSE, under
-from leadpact_sla_timer.record import Assignment, Known, Request, cut, known_to_all, known_to_owner
-from leadpact_sla_timer.request_rows import assignment_of, request_of_row
+from leadpact_sla_timer.record import cut
 from leadpact_sla_timer.schedule import OWNER_AWAY, with_absences, with_lead_paused
 from leadpact_sla_timer.sla_clock import SlaClock, next_moment
-from leadpact_sla_timer.tables import (
-    IS_OPEN,
-    sla_assignment,
-    sla_clock,
-    sla_clock_move,
-    sla_rep,
-    sla_request,
-)
+from leadpact_sla_timer.tables import IS_OPEN, sla_clock, sla_clock_move
 
 _PAGE = (
     select(sla_clock)
@@ -59,12 +49,6 @@ _PAGE = (
     .limit(bindparam("limit"))
 )
 _NO_ID = UUID(int=0)
-
-_LEADS = bindparam("lead_ids", type_=ARRAY(Uuid))
-_ASSIGNMENTS = select(sla_assignment).where(sla_assignment.c.lead_id == any_(_LEADS))
-_REQUESTS = select(sla_request).where(sla_request.c.lead_id == any_(_LEADS))
-_ABSENCES = select(sla_rep).where(sla_rep.c.rep_id == any_(bindparam("rep_ids", type_=ARRAY(Text))))
-_AWAY = TypeAdapter(tuple[Away, ...])
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +106,7 @@ async def _page(
 ) -> MovePage:
     asked = {"version": to.version, "after": after or _NO_ID, "limit": limit}
     clocks = [SlaClock.from_row(row) for row in await tx.execute(query, asked)]
-    facts = await _Facts.read(
+    facts = await ClockFacts.read(
         tx, clocks
     )  # after the clocks: what was written before they were locked is seen
     moves = [
@@ -137,46 +121,7 @@ def _is_promised(clock: SlaClock, pact: Pact) -> bool:
     return promise is not None and WHOSE[promise.starts] == clock.whose
 
 
-class _Facts:
-    """What is known of the leads and the reps of some clocks."""
-
-    def __init__(
-        self,
-        requests: Mapping[UUID, Request],
-        assignments: Mapping[UUID, Sequence[Assignment]],
-        away: Mapping[str, tuple[Away, ...]],
-    ) -> None:
-        self._requests = requests
-        self._assignments = assignments
-        self._away = away
-
-    @classmethod
-    async def read(cls, tx: Transaction, clocks: Sequence[SlaClock]) -> _Facts:
-        leads = {"lead_ids": sorted({clock.lead_id for clock in clocks})}
-        reps = {"rep_ids": sorted({clock.rep_id for clock in clocks if clock.rep_id})}
-        assignments = defaultdict(list)
-        for row in await tx.execute(_ASSIGNMENTS, leads):
-            assignments[row.lead_id].append(assignment_of(row))
-        return cls(
-            {row.id: request_of_row(row) for row in await tx.execute(_REQUESTS, leads)},
-            assignments,
-            {row.rep_id: _AWAY.validate_python(row.away) for row in await tx.execute(_ABSENCES, reps)},
-        )
-
-    def known_to(self, clock: SlaClock) -> Known:
-        """What the clock is judged by."""
-        of_lead = self._assignments[clock.lead_id]
-        if clock.assignment_id is None:
-            return known_to_all(self._requests[clock.subject_id], of_lead)
-        own = next(one for one in of_lead if one.id == clock.assignment_id)
-        return known_to_owner(own, [one for one in of_lead if one is not own], clock.started_at)
-
-    def away(self, clock: SlaClock) -> tuple[Away, ...]:
-        """When its owner is away."""
-        return self._away.get(clock.rep_id, ()) if clock.rep_id else ()
-
-
-def _moved(clock: SlaClock, to: AppliedPact, facts: _Facts, now: datetime) -> SlaClock:
+def _moved(clock: SlaClock, to: AppliedPact, facts: ClockFacts, now: datetime) -> SlaClock:
     known, pact = facts.known_to(clock), to.pact
     moved = under(_without_absences(clock, now), pact, to.version)
     moved = with_lead_paused(moved, known.pauses, pact)

@@ -19,7 +19,7 @@ from leadpact_sla_timer.endpoints import create_routers
 from leadpact_sla_timer.read_clocks import Filter, page_query
 from leadpact_sla_timer.sla_clock import ClockState
 from tests.integration.sla_timer.conftest import Timer
-from tests.support.assignments import PACT, accepted, assigned, contacted, facts, reassigned
+from tests.support.assignments import PACT, accepted, assigned, attempted, contacted, facts, reassigned
 from tests.support.fake_clock import TUESDAY_MORNING
 from tests.support.gatekeeper import OpenGatekeeper
 
@@ -104,6 +104,16 @@ async def test_one_clock_is_explained_with_what_is_left_of_it(timer: Timer, api:
         "It is due Tue 03 Mar 2026 12:00 Europe/Berlin, which is Tue 03 Mar 2026 11:00 Europe/London. "
         "1 h 30 min of business time is left."
     )
+
+
+async def test_a_clock_of_attempts_tells_how_many_count_so_far(timer: Timer, api: httpx.AsyncClient) -> None:
+    version = await timer.apply_pact(PACT.replace("first_touch_within: 2", "attempts: 3 within 2"))
+    lead = assigned(pact_version=version)
+    await timer.hear(
+        lead, attempted(lead, TUESDAY_MORNING + MINUTE), attempted(lead, TUESDAY_MORNING + 2 * MINUTE)
+    )
+    shown = (await api.get(f"/v1/clocks/{(await timer.only_clock()).id}")).json()
+    assert "So far 2 of 3 attempts count, by call." in shown["explanation"]
 
 
 async def test_a_void_breach_is_told_with_both_times(timer: Timer, api: httpx.AsyncClient) -> None:

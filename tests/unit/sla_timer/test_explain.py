@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from itertools import product
 from typing import Any
@@ -10,7 +12,7 @@ import pytest
 
 from leadpact.pact.model import Pact
 from leadpact_sla_timer.explain import explain, second_zone, time_left
-from leadpact_sla_timer.record import Paused
+from leadpact_sla_timer.record import Heard, Paused
 from leadpact_sla_timer.schedule import OWNER_AWAY
 from leadpact_sla_timer.sla_clock import ClockState, SlaClock
 from tests.support.clocks import DUE, HOUR, MINUTE, TWO_HOURS, clock, promising
@@ -186,10 +188,12 @@ def test_every_clock_names_its_start_its_hours_its_ends_its_due_time_and_its_out
         if state is ClockState.PAUSED
         else ""
     )
+    is_kept_or_over = state in (ClockState.MET, ClockState.CANCELLED)
+    tried = "Nobody has tried so far. " if kind == "attempts" and not is_kept_or_over else ""
     assert said == (
         f"The {whose}'s clock. {starts} "
         f"The promise first-touch (pact version 1) {allowed.format(target)}{hours} "
-        f"{KEPT[kind]}{ends}. Automatic replies stop nothing. {pauses}"
+        f"{KEPT[kind]}{ends}. Automatic replies stop nothing. {tried}{pauses}"
         f"{'It is due at no time until it goes on.' if state is ClockState.PAUSED else is_due} "
         f"{outcome.format(time)}"
     )
@@ -272,3 +276,24 @@ def test_a_void_breach_of_a_cancelled_clock_is_told() -> None:
         "(rejected: no_budget). We heard of it Tue 03 Mar 2026 12:00 UTC; "
         "the breach announced Tue 03 Mar 2026 11:00 UTC is void."
     )
+
+
+_SO_OFTEN = promising("attempts: 5 within 9 business hours over 2 channels, apart: 1 business hour")
+
+
+@pytest.mark.parametrize(
+    ("tried", "said"),
+    [
+        ((), "Nobody has tried so far."),
+        (((5, "call"),), "So far 1 of 5 attempts counts, by call."),
+        (((5, "call"), (20, "email"), (70, "call")), "So far 2 of 5 attempts count, by call and email."),
+    ],
+)
+def test_a_promise_of_attempts_says_how_many_count_so_far(
+    tried: Sequence[tuple[int, str]], said: str
+) -> None:
+    attempts = [Heard(what, START + after * MINUTE, START + HOUR) for after, what in tried]
+    open_clock = clock(kind="attempts")
+    assert said in explain(open_clock, START + HOUR, _SO_OFTEN, attempts)
+    kept = replace(open_clock, state=ClockState.MET, met_at=START + HOUR, met_by="contacted")
+    assert "far" not in explain(kept, START + HOUR, _SO_OFTEN, attempts)

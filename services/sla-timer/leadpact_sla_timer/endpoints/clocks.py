@@ -18,6 +18,7 @@ from leadpact.pact.model import Pact
 from leadpact.runtime.pages import link_next
 from leadpact.runtime.storable import NO_NUL
 from leadpact.storage.unit_of_work import UnitOfWork
+from leadpact_sla_timer.clock_facts import ClockFacts
 from leadpact_sla_timer.explain import explain, second_zone, time_left
 from leadpact_sla_timer.read_clocks import Filter, moves_of, page_of_clocks, read_clock
 from leadpact_sla_timer.sla_clock import ClockState, SlaClock
@@ -169,10 +170,11 @@ def create_router(uow: UnitOfWork, book: PactBook, clock: Clock) -> APIRouter:
                 raise NotFound(f"There is no clock {clock_id}")
             pact = (await book.at(tx, found.pact_version)).pact
             moves = await moves_of(tx, clock_id)
+            known = (await ClockFacts.read(tx, [found])).known_to(found)
         now = clock.now()
         return ClockDetail(
             **_shown(found, now, pact).model_dump(),
-            explanation=explain(found, now, pact),
+            explanation=explain(found, now, pact, known.attempts),
             second_timezone=second_zone(found),
             moves=[ClockMoveOut.model_validate(move) for move in moves],
         )
