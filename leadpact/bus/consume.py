@@ -142,6 +142,7 @@ class Consumer:
 
     async def _apply_all(self, tx: Transaction, groups: Sequence[Sequence[_Item]]) -> None:
         """Apply everything, or raise ``Undone`` and be careful from now on."""
+        wave: Sequence[_Item] = ()
         try:
             for wave in groups:
                 await self._handler_of(wave)(tx, [item.received for item in wave])
@@ -152,7 +153,12 @@ class Consumer:
                 raise
             self._careful_for = _CAREFUL_BATCHES
             # Said here, too: what works at the second try leaves no other trace.
-            log.warning("consumer.batch_undone", consumer=self.name, reason=type(error).__name__)
+            log.warning(
+                "consumer.batch_undone",
+                consumer=self.name,
+                type=wave[0].received.event.TYPE,
+                reason=type(error).__name__,
+            )
             raise Undone(f"a batch of {self.name} could not be applied as a whole") from error
 
     async def _apply_halving(self, tx: Transaction, items: Sequence[_Item]) -> list[SetAside]:

@@ -34,6 +34,10 @@ _READINGS = {
 }
 
 
+class AmbiguousDuration(ValueError):
+    """The word could mean working time or wall time, and nobody but its writer knows which."""
+
+
 @dataclass(frozen=True)
 class BusinessDuration:
     """Working time: some business days, and some time beside them."""
@@ -85,8 +89,8 @@ class WallDuration:
 def parse_duration(text: str) -> BusinessDuration | WallDuration:
     """The duration that the pact's words say.
 
-    Raises ValueError with a sentence; for a word that could be working time or wall time it names both
-    readings.
+    Raises ValueError with a sentence; ``AmbiguousDuration``, which names both readings, for a word that could be working
+    time or wall time.
     """
     words = " ".join(text.lower().split())
     parts = [_read(part, text) for part in words.split(" and ")]
@@ -124,7 +128,7 @@ def _read(part: str, text: str) -> tuple[bool, Fraction, str]:
             return business, amount, unit
         if unit in _READINGS and not business:
             wall, working = (_counted(amount * times, name) for times, name in _READINGS[unit])
-            raise ValueError(f"{text!r} could be {wall} or {working}; say which")
+            raise AmbiguousDuration(f"{text!r} could be {wall} or {working}; say which")
     raise ValueError(f"{text!r} is not a duration such as '2 business hours', '1 business day' or '24 hours'")
 
 

@@ -21,6 +21,7 @@ from typing import Annotated, Literal, NamedTuple
 
 import holidays as public_holidays
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from leadpact.domain.time_zones import available_timezones
 from leadpact.domain.working_calendar import (
@@ -31,7 +32,7 @@ from leadpact.domain.working_calendar import (
     check_weekly_hours,
 )
 from leadpact.pact.base import PactSection, mistake
-from leadpact.pact.words import nearest, nearest_country, one_of, respelt
+from leadpact.pact.words import nearest, nearest_country, one_of
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -57,7 +58,7 @@ def hours_of_day(text: str) -> tuple[Interval, ...]:
     """The intervals that `09:00-12:30 13:30-18:00` or `22:00-06:00` mean; `closed` has none."""
     if text.strip() == "closed":
         return ()
-    intervals = tuple(_interval(part) for part in text.replace(",", " ").split())
+    intervals = tuple(_interval(part, text) for part in _parts_of_day(text))
     if not intervals:
         raise mistake('hours such as "09:00-17:00", or the word closed')
     try:
@@ -71,33 +72,57 @@ def _from_to(part: str, words: str) -> tuple[int, ...]:
     first, dash, last = (word.strip() for word in part.partition("-"))
     for word in (first, last) if dash else (first,):
         if word not in WEEKDAYS:
-            expected = 'weekdays such as "mon", "mon-thu", "sat,sun" or "every day"'
-            meant = respelt(words, WEEKDAYS)
-            raise mistake(expected, meant if meant != words and _are_weekdays(meant) else "")
+            raise mistake(
+                'weekdays such as "mon", "mon-thu", "sat,sun" or "every day"', _meant_weekdays(words)
+            )
     start, end = WEEKDAYS.index(first), WEEKDAYS.index(last or first)
     return tuple(day % 7 for day in range(start, end + 1 if end >= start else end + 8))
 
 
-def _are_weekdays(words: str) -> bool:
-    return all(word in WEEKDAYS for part in words.split(",") for word in part.strip().split("-"))
+def _meant_weekdays(words: str) -> str:
+    """`Monday - fry` is mon-fri; an empty string if one of the words is no weekday's."""
+    days = [
+        [_meant_weekday(word.strip().casefold()) for word in part.split("-", 1)] for part in words.split(",")
+    ]
+    return ",".join("-".join(part) for part in days) if all(all(part) for part in days) else ""
 
 
-def _interval(text: str) -> Interval:
-    found = _INTERVAL.fullmatch(text)
+def _meant_weekday(word: str) -> str:
+    if word[:3] in WEEKDAYS:
+        return word[:3]
+    # By likeness alone, "lun" would be Sunday.
+    return nearest(word, [day for day in WEEKDAYS if day[0] == word[:1]])
+
+
+def _interval(part: str, text: str) -> Interval:
+    found = _INTERVAL.fullmatch(part)
     if found is None:
-        raise mistake('an interval such as "09:00-17:00"', _meant_interval(text))
+        raise mistake('an interval such as "09:00-17:00"', _meant_hours(text))
     opens, closes = _second(found[1], found[2]), _second(found[3], found[4])
     if opens == closes:
         raise mistake('an interval that ends after it starts; a whole day is "00:00-24:00"')
     return Interval(opens, closes if closes > opens else closes + DAY_SECONDS)
 
 
-def _meant_interval(text: str) -> str:
-    """`9-17` and `9:00-17:00h` are 09:00-17:00; of `9-5` nobody knows whether it goes on into the night."""
-    found = _LOOSE_INTERVAL.fullmatch(text)
-    if found is None or not int(found[1]) < int(found[3]) <= 24:
+def _meant_hours(text: str) -> str:
+    """`9-12:30 13:30-18` is 09:00-12:30 13:30-18:00; an empty string if one of the parts is no interval or they cannot be kept."""
+    parts = [part if _INTERVAL.fullmatch(part) else _meant_interval(part) for part in _parts_of_day(text)]
+    try:
+        return " ".join(parts) if all(parts) and hours_of_day(" ".join(parts)) else ""
+    except PydanticCustomError:
+        return ""
+
+
+def _meant_interval(part: str) -> str:
+    """`9-17` and `9.00-17.00h` are 09:00-17:00; of `9-5` nobody knows whether it goes on into the night."""
+    found = _LOOSE_INTERVAL.fullmatch(part)
+    if found is None or int(found[1]) >= int(found[3]):
         return ""
     return f"{int(found[1]):02}:{found[2] or '00'}-{int(found[3]):02}:{found[4] or '00'}"
+
+
+def _parts_of_day(text: str) -> list[str]:
+    return text.replace(",", " ").split()
 
 
 def _second(hours: str, minutes: str) -> int:

@@ -15,7 +15,12 @@ from zoneinfo import ZoneInfo
 
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
-from leadpact.domain.business_duration import BusinessDuration, WallDuration, parse_duration
+from leadpact.domain.business_duration import (
+    AmbiguousDuration,
+    BusinessDuration,
+    WallDuration,
+    parse_duration,
+)
 from leadpact.domain.wall_time import is_skipped
 from leadpact.pact.base import mistake
 from leadpact.pact.words import respelt
@@ -36,7 +41,42 @@ _LOCAL_TIME = r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d) ([A-Za-z][\w+-]*(?:/[\w+-]+)*)"
 
 
 _PER = re.compile(r" ?/ ?| an? ")
-_LONGEST = 80
+_LONGEST = 80  # what is longer is no phrase, and each of its words would be looked up
+_A_DURATION = 'a length of time such as "2 business hours", "1 business day" or "24 hours"'
+_CURRENCIES = frozenset(
+    [
+        "AED",
+        "AUD",
+        "BGN",
+        "BRL",
+        "CAD",
+        "CHF",
+        "CNY",
+        "CZK",
+        "DKK",
+        "EUR",
+        "GBP",
+        "HKD",
+        "HUF",
+        "ILS",
+        "INR",
+        "ISK",
+        "JPY",
+        "KRW",
+        "MXN",
+        "NOK",
+        "NZD",
+        "PLN",
+        "RON",
+        "SAR",
+        "SEK",
+        "SGD",
+        "TRY",
+        "USD",
+        "ZAR",
+    ]
+)
+"""Those that letters are taken for in a suggestion; a pact may name any."""
 
 
 def _groups(pattern: str, found: object) -> tuple[str, ...] | None:
@@ -99,8 +139,9 @@ def _meant_money(found: object) -> str:
     """`45 eur` and `EUR 45` are 45 EUR."""
     groups = _groups(r"([A-Za-z]{3})? ?([\d.]+) ?([A-Za-z]{3})?", found)
     before, amount, after = (part or "" for part in groups or ("", "", ""))
-    meant = f"{amount} {before.upper()}{after.upper()}"
-    return meant if _groups(_MONEY, meant) else ""
+    currency = f"{before}{after}".upper()
+    meant = f"{amount} {currency}"
+    return meant if currency in _CURRENCIES and _groups(_MONEY, meant) else ""
 
 
 def _read_half_life(found: object) -> timedelta:
@@ -117,15 +158,21 @@ def _print_half_life(span: timedelta) -> str:
 
 
 def _read_duration(found: object) -> Duration:
-    expected = 'a length of time such as "2 business hours", "1 business day" or "24 hours"'
     if not isinstance(found, str):
-        raise mistake(expected)
+        raise mistake(_A_DURATION)
+    return _duration(found, lambda: _meant(found, _OF_DURATIONS, _is_duration))
+
+
+def _duration(text: str, suggest: Callable[[], str]) -> Duration:
+    """``suggest`` says what was meant by all that is written, of which ``text`` may be a part."""
     try:
-        return parse_duration(found)
+        return parse_duration(text)
+    except AmbiguousDuration as error:
+        raise mistake(_A_DURATION, reason=str(error)) from error
     except ValueError as error:
-        raise mistake(expected, _meant(found, _OF_DURATIONS, _is_duration), reason=str(error)) from error
+        raise mistake(_A_DURATION, suggest(), reason=str(error)) from error
     except OverflowError as error:
-        raise mistake(expected, reason="this is longer than a calendar reaches") from error
+        raise mistake(_A_DURATION, reason="this is longer than a calendar reaches") from error
 
 
 def _is_duration(text: str) -> bool:
@@ -161,7 +208,7 @@ def _read_warning(found: object) -> Share | TimeLeft:
     if groups is not None:
         return Share(int(groups[0]))
     if isinstance(found, str) and found.rstrip().endswith(" left"):
-        return TimeLeft(_read_duration(found.rstrip().removesuffix(" left")))
+        return TimeLeft(_duration(found.rstrip().removesuffix(" left"), lambda: _meant_warning(found)))
     raise mistake(
         'a share from 1% to 99%, or time left such as "15 business minutes left"', _meant_warning(found)
     )
@@ -193,12 +240,17 @@ class Attempts:
 def _read_attempts(found: object) -> Attempts:
     groups = _groups(_ATTEMPTS, found)
     if groups is None:
-        suggestion = _meant(found, _OF_ATTEMPTS, _is_attempts)
-        raise mistake('attempts such as "5 within 10 business days over 2 channels"', suggestion)
-    attempts = Attempts(int(groups[0]), _read_duration(groups[1]), int(groups[2] or 1))
+        raise mistake('attempts such as "5 within 10 business days over 2 channels"', _meant_attempts(found))
+    attempts = Attempts(
+        int(groups[0]), _duration(groups[1], lambda: _meant_attempts(found)), int(groups[2] or 1)
+    )
     if attempts.channels > attempts.count:
         raise mistake("at most as many channels as attempts")
     return attempts
+
+
+def _meant_attempts(found: object) -> str:
+    return _meant(found, _OF_ATTEMPTS, _is_attempts)
 
 
 def _is_attempts(text: str) -> bool:

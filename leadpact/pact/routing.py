@@ -77,11 +77,12 @@ def _must_be_a_policy(found: object) -> object:
     return found
 
 
+# A tag is a step in the place of an error: it may be no word of the file, as `overflow` is.
 WhenNobody = Annotated[
-    Annotated[Literal["hold"], Tag("hold")]
-    | Annotated[Overflow, Tag("overflow")]
-    | Annotated[Widen, Tag("widen")],
-    Discriminator(_policy),
+    Annotated[Literal["hold"], Tag("policy of hold")]
+    | Annotated[Overflow, Tag("policy of overflow")]
+    | Annotated[Widen, Tag("policy of widen")],
+    Discriminator(lambda found: f"policy of {_policy(found)}"),
     BeforeValidator(_must_be_a_policy),
 ]
 

@@ -26,6 +26,8 @@ _MEANT_COUNTRIES = {"EN": "GB", "EL": "GR"}
 
 # Below this share of common letters a suggestion confuses more than it helps ("triage" for "dach").
 _LIKENESS_PERCENT = 60
+# Words of time are alike without being meant: "months" is no misspelling of "minutes", nor "weekday" of "week".
+_MISSPELT_PERCENT = 75
 _WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -53,11 +55,11 @@ def nearest_country(word: str) -> str:
 
 
 def respelt(text: str, words: Collection[str]) -> str:
-    """``text`` with each of its words that is none of ``words`` replaced by the nearest of them, if one is near."""
+    """``text`` with each of its words that is none of ``words`` replaced by the nearest of them, if it is a misspelling of one."""
 
     def known(found: re.Match[str]) -> str:
         word = found[0].casefold()
-        return word if word in words else nearest(word, words) or word
+        return word if word in words else nearest(word, words, alike_percent=_MISSPELT_PERCENT) or word
 
     return _WORD.sub(known, text)
 

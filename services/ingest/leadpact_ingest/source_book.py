@@ -69,6 +69,7 @@ class SourceBook:
         self._reading = asyncio.Lock()
         self._latest: Sources | None = None
         self._fresh_until = 0.0
+        self._changes = 0
 
     async def current(self) -> Sources:
         """The sources as they were at most a second ago. Raises ``Transient``, or ``Problem`` 503 before any pact is applied."""
@@ -77,13 +78,17 @@ class SourceBook:
             return self._latest
         async with self._reading:
             if self._latest is None or running.time() >= self._fresh_until:
+                changes = self._changes
                 self._latest = await self._read(self._latest)
-                self._fresh_until = running.time() + self._fresh_for_seconds
+                # What changed while it was read may not be in it.
+                if changes == self._changes:
+                    self._fresh_until = running.time() + self._fresh_for_seconds
             return self._latest
 
     def look_again(self) -> None:
         """Something has changed here: the next who asks is told. Other processes learn of it within a second."""
         self._fresh_until = 0.0
+        self._changes += 1
 
     async def _read(self, before: Sources | None) -> Sources:
         try:

@@ -123,17 +123,18 @@ def _enough(promise: AttemptsPromise) -> str:
 
 
 def _tried(clock: SlaClock, attempts: Sequence[Heard], pact: Pact) -> list[str]:
-    """Of a promise that is not kept yet: how much of what it asks for was done."""
+    """Of an open clock: how much of what its promise asks for was done."""
     promise = clock.promise(pact)
-    if not isinstance(promise, AttemptsPromise) or clock.met_at or clock.state is ClockState.CANCELLED:
+    if not isinstance(promise, AttemptsPromise) or not clock.state.is_open:
         return []
     if not attempts:
         return ["Nobody has tried so far."]
     number = len(counted(attempts, promise.apart, clock.hours(pact)))
     channels = sorted({attempt.what for attempt in attempts})
-    return [
-        f"So far {number} of {_attempts(promise)} count{'s' if number == 1 else ''}, by {' and '.join(channels)}."
-    ]
+    wanted = promise.attempts.channels
+    over = f" over {len(channels)} of {wanted} channels" if wanted > 1 else ""
+    counts = "counts" if number == 1 else "count"
+    return [f"So far {number} of {_attempts(promise)} {counts}{over}, by {' and '.join(channels)}."]
 
 
 def _attempts(promise: AttemptsPromise) -> str:

@@ -17,8 +17,8 @@ from leadpact.pact.model import Pact
 from leadpact_sla_timer import announce
 from leadpact_sla_timer.judge import cancelled
 from leadpact_sla_timer.record import Heard
-from leadpact_sla_timer.schedule import OWNER_AWAY, stands_still
-from leadpact_sla_timer.sla_clock import ClockState, SlaClock, next_moment
+from leadpact_sla_timer.schedule import OWNER_AWAY
+from leadpact_sla_timer.sla_clock import ClockState, SlaClock, next_moment, stands_still
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,7 @@ def fire(clock: SlaClock, now: datetime, pact: Pact) -> Fired:
     """What a clock becomes whose moment, ``next_at``, has come; ``pact`` is the version it runs under."""
     if clock.state is ClockState.WAITING:
         running = replace(clock, state=ClockState.RUNNING)
-        again_at = clock.started_at if stands_still(running) else next_moment(running)
-        return Fired(replace(running, next_at=again_at), announce.started(running), clock.started_at)
+        return Fired(replace(running, next_at=next_moment(running)), announce.started(running), clock.started_at)
     if stands_still(clock):
         paused = replace(clock, state=ClockState.PAUSED, next_at=None)
         return Fired(paused, announce.paused(paused), clock.started_at)

@@ -11,7 +11,7 @@ from leadpact.pact.model import Pact
 from leadpact.pact.phrases import Share, TimeLeft
 from leadpact.pact.sla import Promise
 from leadpact_sla_timer.record import Paused, cut
-from leadpact_sla_timer.sla_clock import ClockState, SlaClock, Warn, next_moment
+from leadpact_sla_timer.sla_clock import ClockState, SlaClock, Warn, next_moment, stands_still
 
 OWNER_AWAY = "owner away"
 """Why a clock stands still that no state of the lead pauses."""
@@ -72,11 +72,6 @@ def _state(clock: SlaClock, due_at: datetime) -> ClockState:
     if clock.state is ClockState.WAITING:
         return clock.state
     return ClockState.PAUSED if stands_still(replace(clock, due_at=due_at)) else ClockState.RUNNING
-
-
-def stands_still(clock: SlaClock) -> bool:
-    """Whether a pause that nobody has ended began before the clock was due."""
-    return any(pause.until is None and pause.at < clock.due_at for pause in clock.pauses)
 
 
 def _warnings(

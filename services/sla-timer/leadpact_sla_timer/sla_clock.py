@@ -153,11 +153,16 @@ def spans(pauses: Iterable[Paused], until: datetime) -> list[Pause]:
     return [(pause.at, pause.until or until) for pause in pauses if pause.at < until]
 
 
+def stands_still(clock: SlaClock) -> bool:
+    """Whether a pause that nobody has ended began before the clock was due."""
+    return any(pause.until is None and pause.at < clock.due_at for pause in clock.pauses)
+
+
 def next_moment(clock: SlaClock) -> datetime | None:
-    """When a clock fires next: at its start if it waits, else at the first warning not given yet, when its owner leaves, or when it is
-    due, whichever is first; never while it is paused or after it has ended.
+    """When a clock fires next: at its start if it waits, or if it was paused while it did; else at the first warning not given yet, when
+    its owner leaves, or when it is due, whichever is first; never while it is paused or after it has ended.
     """
-    if clock.state is ClockState.WAITING:
+    if clock.state is ClockState.WAITING or (clock.state is ClockState.RUNNING and stands_still(clock)):
         return clock.started_at
     if clock.state is not ClockState.RUNNING:
         return None

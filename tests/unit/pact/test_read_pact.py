@@ -655,6 +655,12 @@ def test_every_kind_of_promise_is_read_with_what_it_leaves_out() -> None:
     [
         ('"09:00-17:00"', '"9-17"', "calendars.dach.hours.mon-fri", "09:00-17:00"),
         ('"09:00-17:00"', '"9-5"', "calendars.dach.hours.mon-fri", ""),
+        ('"09:00-17:00"', '"9-12:30 13:30-18"', "calendars.dach.hours.mon-fri", "09:00-12:30 13:30-18:00"),
+        ('"09:00-17:00"', '"9-12:30 noon"', "calendars.dach.hours.mon-fri", ""),
+        ('"09:00-17:00"', '"9-13 12-18"', "calendars.dach.hours.mon-fri", ""),
+        ('"09:00-17:00"', '"9-24:30"', "calendars.dach.hours.mon-fri", ""),
+        ("mon-fri", "monday - thursday", "calendars.dach.hours.monday - thursday", "mon-thu"),
+        ("mon-fri", "lun", "calendars.dach.hours.lun", ""),
         ("mon-fri", "mon-fry", "calendars.dach.hours.mon-fry", "mon-fri"),
         ("mon-fri", "mon-x", "calendars.dach.hours.mon-x", ""),
         ("to: account.owner", "to: acount.owner",
@@ -686,3 +692,9 @@ def test_a_misspelt_policy_of_a_pool_is_answered_with_the_one_that_was_meant(
     problem = the_problem_of(text)
     assert problem.where.endswith("when_nobody")
     assert problem.suggestion == suggestion
+
+
+def test_a_pool_has_one_policy_and_the_word_too_many_is_named() -> None:
+    problem = the_problem_of(pact_with("{widen: triage}", "{overflow: ana, widen: triage}"))
+    assert problem.where.endswith("when_nobody.widen")
+    assert problem.expected == "overflow"

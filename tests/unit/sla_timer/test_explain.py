@@ -188,8 +188,7 @@ def test_every_clock_names_its_start_its_hours_its_ends_its_due_time_and_its_out
         if state is ClockState.PAUSED
         else ""
     )
-    is_kept_or_over = state in (ClockState.MET, ClockState.CANCELLED)
-    tried = "Nobody has tried so far. " if kind == "attempts" and not is_kept_or_over else ""
+    tried = "Nobody has tried so far. " if kind == "attempts" and state.is_open else ""
     assert said == (
         f"The {whose}'s clock. {starts} "
         f"The promise first-touch (pact version 1) {allowed.format(target)}{hours} "
@@ -285,8 +284,11 @@ _SO_OFTEN = promising("attempts: 5 within 9 business hours over 2 channels, apar
     ("tried", "said"),
     [
         ((), "Nobody has tried so far."),
-        (((5, "call"),), "So far 1 of 5 attempts counts, by call."),
-        (((5, "call"), (20, "email"), (70, "call")), "So far 2 of 5 attempts count, by call and email."),
+        (((5, "call"),), "So far 1 of 5 attempts counts over 1 of 2 channels, by call."),
+        (
+            ((5, "call"), (20, "email"), (70, "call")),
+            "So far 2 of 5 attempts count over 2 of 2 channels, by call and email.",
+        ),
     ],
 )
 def test_a_promise_of_attempts_says_how_many_count_so_far(
