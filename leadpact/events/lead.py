@@ -107,7 +107,8 @@ class Away(Fact):
 class LeadAssigned(LeadEvent):
     """The lead has an owner. ``explanation`` holds each rule tried and each candidate passed over.
 
-    ``rep_away`` are the absences that lie ahead of the owner at that time, ``rep_away_revision`` how often they had been changed. ``stage`` is `accepted` or `contacted` if the lead
+    ``owner_number`` counts the owners of the lead over all of its requests: it tells which of two came first, whatever clocks say; events of
+    before it was told have none. ``rep_away`` are the absences that lie ahead of the owner at that time, ``rep_away_revision`` how often they had been changed. ``stage`` is `accepted` or `contacted` if the lead
     returns to somebody who did that before it was taken from them.
     """
 
@@ -124,6 +125,7 @@ class LeadAssigned(LeadEvent):
     pool_calendar: str | None = None
     rule: str
     hop: int  # 1 for the first owner, 2 after one reassignment
+    owner_number: int | None = None
     stage: str = "assigned"
     lead: LeadFacts
     explanation: dict[str, Any]

@@ -161,6 +161,7 @@ def give(
         floor.turn_taken(given.pool, given.rep.id, given.served)
     lead.owner, lead.assignment_id, lead.stage = given.rep.id, new_id(), stage
     lead.hop += 1
+    lead.owner_count += 1
     lead.held_since = lead.held_reason = lead.held_pool = lead.held_cause_id = None
     handover.given.append(_row(lead, lead.assignment_id, cause_id, given, terms))
     tx.emit(_assigned(ready, lead.assignment_id, given, terms), caused_by=cause_id)
@@ -234,6 +235,7 @@ def _assigned(ready: Ready, assignment_id: UUID, given: Given, terms: Terms) -> 
         "pool_calendar": terms.applied.pact.routing.pools[given.pool or ready.route.pool].calendar,
         "rule": given.rule,
         "hop": lead.hop,
+        "owner_number": lead.owner_count,
         "stage": lead.stage.value,
         "lead": lead.event_facts(),
         "explanation": given.explanation,

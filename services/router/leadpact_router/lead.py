@@ -76,6 +76,8 @@ class Lead:
     unqualified_because: str | None = None
     owner: str | None = None
     assignment_id: UUID | None = None
+    owner_count: int = 0
+    """How many owners it has had, over all rounds."""
     hop: int = 0
     hops_by_breach: int = 0
     """How many owners of this round lost it by a missed promise."""

@@ -98,6 +98,7 @@ lead = Table(
     Column("unqualified_because", Text),  # why it is no MQL yet: shown, never guessed
     Column("owner", Text),
     Column("assignment_id", Uuid),
+    Column("owner_count", Integer, nullable=False, server_default=text("0")),  # over all rounds
     Column("hop", Integer, nullable=False, server_default=text("0")),
     # How many owners of this round lost it by a missed promise: what the pact's number of reassignments limits.
     Column("hops_by_breach", Integer, nullable=False, server_default=text("0")),

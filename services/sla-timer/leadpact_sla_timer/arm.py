@@ -115,6 +115,7 @@ def _assigned(file: LeadFile, event: LeadAssigned) -> Assignment:
         rep_timezone=event.rep_timezone,
         rep_calendar=event.rep_calendar,
         assigned_at=event.occurred_at,
+        owner_number=event.owner_number,
     )
 
 
@@ -133,10 +134,11 @@ def _one_owner_at_a_time(file: LeadFile, event: LeadAssigned) -> None:
     for other in file.assignments_of(event.lead_id):
         if other.id == own.id or other.assigned_at is None:
             continue
-        if other.assigned_at <= event.occurred_at:
-            file.note(other.ends(because, event.occurred_at, file.now))
-        else:
+        if not other.is_before(own):
             own = own.ends("reassigned", other.assigned_at, file.now)
+        elif other.ended is None or event.occurred_at >= other.assigned_at:
+            file.note(other.ends(because, event.occurred_at, file.now))
+        # Else the database's clock was set back since: what ended it was first.
     file.note(own)
 
 

@@ -34,7 +34,9 @@ def fire(clock: SlaClock, now: datetime, pact: Pact) -> Fired:
     """What a clock becomes whose moment, ``next_at``, has come; ``pact`` is the version it runs under."""
     if clock.state is ClockState.WAITING:
         running = replace(clock, state=ClockState.RUNNING)
-        return Fired(replace(running, next_at=next_moment(running)), announce.started(running), clock.started_at)
+        return Fired(
+            replace(running, next_at=next_moment(running)), announce.started(running), clock.started_at
+        )
     if stands_still(clock):
         paused = replace(clock, state=ClockState.PAUSED, next_at=None)
         return Fired(paused, announce.paused(paused), clock.started_at)

@@ -69,6 +69,7 @@ class Assignment:
     rep_timezone: str | None = None
     rep_calendar: str | None = None
     assigned_at: datetime | None = None
+    owner_number: int | None = None
     done: Mapping[Stop, Heard] = field(default_factory=lambda: NO_FACTS)
     attempts: tuple[Heard, ...] = ()
     """In the order in which they happened; ``what`` is the channel. A contact is an attempt too."""
@@ -76,6 +77,14 @@ class Assignment:
     """Each pause as it was announced, and each resumption as a pause of no length, in the order of their moments."""
     ended: Heard | None = None
     """Rejected, closed, or given to somebody else."""
+
+    def is_before(self, other: Assignment) -> bool:
+        """Whether the lead had this owner first. Of two that are not both counted, the clock tells."""
+        if self.owner_number is not None and other.owner_number is not None:
+            return self.owner_number < other.owner_number
+        assert self.assigned_at is not None
+        assert other.assigned_at is not None
+        return self.assigned_at <= other.assigned_at
 
     @property
     def pauses(self) -> tuple[Paused, ...]:

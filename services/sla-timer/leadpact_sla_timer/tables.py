@@ -36,6 +36,7 @@ sla_assignment = Table(
     Column("rep_timezone", Text),
     Column("rep_calendar", Text),
     Column("assigned_at", DateTime(timezone=True)),
+    Column("owner_number", Integer),  # over all requests of the lead
     Column("done", JSONB, nullable=False, server_default=text("'{}'::jsonb")),  # by the words of `stops`
     Column("attempts", JSONB, nullable=False, server_default=text("'[]'::jsonb")),  # `what` is the channel
     # [[at, until, state], ...] as announced; a resumption is one that ends as it begins.

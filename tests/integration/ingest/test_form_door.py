@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from datetime import timedelta
+
+import pytest
 
 from leadpact.events import LeadCaptured
 from leadpact.ids import new_id
 from leadpact.storage.engine import create_engine
+from leadpact.storage.unit_of_work import Transaction
+from leadpact_ingest import source_book
+from leadpact_ingest.form_keys import live_keys
+from leadpact_ingest.source_book import SourceBook
 from tests.integration.ingest.conftest import Ingest, NewInstance
 from tests.support.announced import announced
 from tests.support.fake_clock import FakeClock
@@ -355,6 +362,25 @@ class TestFormKeys:
         assert (await post(), await post(key=key)) == (401, 202)
         await ingest.client.delete(f"/v1/form-keys/{key}")
         assert await post(key=key) == 401
+
+    async def test_what_changes_while_the_keys_are_read_is_read_anew(
+        self, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sources = SourceBook(ingest.parts.uow("ingest"), ingest.parts.pact_book)
+        reads = 0
+
+        async def live_keys_and_a_change(tx: Transaction) -> Mapping[str, frozenset[str]]:
+            nonlocal reads
+            reads += 1
+            keys = await live_keys(tx)
+            if reads == 1:
+                sources.look_again()
+            return keys
+
+        monkeypatch.setattr(source_book, "live_keys", live_keys_and_a_change)
+        for _ in range(3):
+            await sources.current()
+        assert reads == 2
 
     async def test_a_key_is_for_a_form_that_there_is(self, ingest: Ingest) -> None:
         for source in ("nowhere", "fair"):

@@ -337,6 +337,35 @@ async def test_a_lead_that_is_assigned_anew_is_not_met_by_the_contact_of_an_earl
     assert [clock.state for clock in await timer.clocks()] == [ClockState.MET, ClockState.RUNNING]
 
 
+async def test_the_next_owner_has_a_clock_though_the_database_s_clock_was_set_back_before_they_were(
+    timer: Timer,
+) -> None:
+    first = assigned(owner_number=1)
+    set_back_to = TUESDAY_MORNING - HOUR
+    again = assigned(
+        set_back_to, lead=first.lead.model_copy(update={"received_at": set_back_to}), owner_number=2
+    )
+    await timer.hear(first, rejected(first, TUESDAY_MORNING + MINUTE))
+    await timer.hear(again)
+    assert {clock.assignment_id: clock.state for clock in await timer.clocks()} == {
+        first.assignment_id: ClockState.CANCELLED,
+        again.assignment_id: ClockState.RUNNING,
+    }
+    assert [said.reason for said in await timer.said(SlaCancelled)] == ["rejected: no_budget"]
+
+
+async def test_who_is_handed_the_lead_after_the_clock_was_set_back_has_a_clock_and_who_had_it_has_none(
+    timer: Timer,
+) -> None:
+    first = assigned(owner_number=1)
+    await timer.hear(first)
+    await timer.hear(reassigned(TUESDAY_MORNING - HOUR, first, owner_number=2))
+    assert {clock.rep_id: clock.state for clock in await timer.clocks()} == {
+        "ana": ClockState.CANCELLED,
+        "ben": ClockState.RUNNING,
+    }
+
+
 async def test_an_assignment_that_is_replayed_after_the_next_one_does_not_end_it(timer: Timer) -> None:
     first = assigned()
     second = reassigned(TUESDAY_MORNING + HOUR, first)

@@ -242,6 +242,55 @@ async def test_why_leads_wait_is_carried_over_as_far_as_the_log_tells(first_vers
         ]
 
 
+async def test_the_owners_that_a_lead_has_had_are_counted(first_version: AsyncEngine) -> None:
+    lead_id, person_id = new_id(), new_id()
+    await _insert(first_version, "person", id=person_id, first_seen_at=START)
+    await _insert(
+        first_version,
+        "lead",
+        id=lead_id,
+        person_id=person_id,
+        source="website-demo",
+        source_kind="form",
+        intent="demo_request",
+        received_at=START,
+        touched_at=START,
+        stage="assigned",
+        draft="{}",
+    )
+    await _insert(
+        first_version,
+        "rep",
+        id="ana",
+        name="Ana",
+        email="ana@acme.example",
+        timezone="UTC",
+        active=True,
+        updated_at=START,
+    )
+    for hours, ended in ((0, "reassigned"), (1, None)):
+        await _insert(
+            first_version,
+            "assignment",
+            id=new_id(),
+            lead_id=lead_id,
+            rep_id="ana",
+            rule="DACH",
+            hop=hours + 1,
+            cause_id=new_id(),
+            assigned_at=START + hours * HOUR,
+            explanation="{}",
+            pact_version=1,
+            ended_at=START + HOUR if ended else None,
+            ended_as=ended,
+        )
+
+    await migrate(first_version)
+
+    async with first_version.connect() as connection:
+        assert (await connection.execute(text("SELECT owner_count FROM lead"))).scalar() == 2
+
+
 def _held(lead_id: UUID, at: datetime) -> LeadHeld:
     facts = LeadFacts(
         lead_id=lead_id,

@@ -115,6 +115,7 @@ async def test_who_asks_again_is_a_new_request(router: Router) -> None:
     await router.hear(captured(JO, at=asked_at))
     again = (await router.said(LeadAssigned))[-1]
     assert (again.lead_id, again.hop, again.lead.received_at) == (first.lead_id, 1, asked_at)
+    assert (first.owner_number, again.owner_number) == (1, 2)
     await _close(router, first.lead_id, "lost")
     assert [one.reason for one in await router.said(LeadClosed)] == ["won", "lost"]
 

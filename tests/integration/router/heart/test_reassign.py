@@ -25,6 +25,7 @@ async def test_a_breached_lead_is_taken_away_and_given_to_the_next(router: Route
     (first,) = await router.said(LeadAssigned)
     (second,) = await router.said(LeadReassigned)
     assert (first.rep_id, second.rep_id, second.hop) == ("ana", "ben", 2)
+    assert (first.owner_number, second.owner_number) == (1, 2)
     assert (second.previous_rep_id, second.previous_assignment_id) == ("ana", first.assignment_id)
     assert second.reason == "first-touch was breached"
     passed_over = {
