@@ -20,11 +20,10 @@ from leadpact.events import Away, LeadAssigned, LeadHeld, LeadReassigned
 from leadpact.ids import EventId, new_id
 from leadpact.storage.bulk import Insert, JsonText, insert_together
 from leadpact.storage.unit_of_work import Transaction
-from leadpact_router import floor_rows
 from leadpact_router.assignment_rows import Owner, end_assignments
 from leadpact_router.decide import Given, Kept, decide
 from leadpact_router.floor import Floor
-from leadpact_router.floor_rows import lock_floor, reachable
+from leadpact_router.floor_rows import inserts_of_floor, lock_floor, reachable
 from leadpact_router.hold_rows import Holds
 from leadpact_router.lead import Lead, Stage
 from leadpact_router.lead_rows import lines_since
@@ -77,7 +76,7 @@ class Handover:
         """Write which ownerships ended, the new ones, what both changed on the floor, what is to be written beside that, and why others wait."""
         await end_assignments(tx, self.taken, "reassigned", self.floor.now)
         await insert_together(
-            tx, *beside, Insert(assignment_table, self.given), *floor_rows.saving(self.floor)
+            tx, *beside, Insert(assignment_table, self.given), *inserts_of_floor(self.floor)
         )
         await self.holds.save(tx, self.floor.now)
 

@@ -86,7 +86,7 @@ async def lock_floor(
     )
 
 
-def saving(floor: Floor) -> list[Insert]:
+def inserts_of_floor(floor: Floor) -> list[Insert]:
     """The loads and turns that the batch changed, to be written."""
     reps = sorted(floor.changed_loads)
     loads = [

@@ -22,7 +22,7 @@ from leadpact_router.appraise import appraise
 from leadpact_router.assign import Ready, assign_all
 from leadpact_router.identity_rows import read_address_book
 from leadpact_router.lead import Lead, Stage
-from leadpact_router.lead_rows import lock_leads, saving
+from leadpact_router.lead_rows import inserts_of_leads, lock_leads
 from leadpact_router.news import News
 from leadpact_router.recognise import Caller
 from leadpact_router.tables import activity as activity_table
@@ -62,7 +62,7 @@ async def record_activities(
         if lead.stage is Stage.MQL:
             ready.append(Ready.now(lead, one.id, terms))
     handover = await assign_all(tx, ready, terms)
-    written = [*saving(leads.values()), Insert(activity_table, rows)]
+    written = [*inserts_of_leads(leads.values()), Insert(activity_table, rows)]
     if handover is not None:
         await handover.save(tx, *written)
     else:
