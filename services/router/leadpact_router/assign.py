@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +20,7 @@ from leadpact.ids import EventId, new_id
 from leadpact.storage.bulk import Insert, JsonText, insert_together
 from leadpact.storage.unit_of_work import Transaction
 from leadpact_router.assignment_rows import Owner, end_assignments
-from leadpact_router.decide import Given, Kept, decide
+from leadpact_router.decide import NO_LINES, Given, Kept, decide
 from leadpact_router.floor import Floor
 from leadpact_router.floor_rows import inserts_of_floor, lock_floor, reachable
 from leadpact_router.hold_rows import Holds
@@ -32,8 +31,6 @@ from leadpact_router.tables import assignment as assignment_table
 from leadpact_router.terms import Terms
 
 log = structlog.get_logger(__name__)
-
-_NO_LINES: Mapping[str, datetime] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +115,7 @@ def give_or_hold(
     ready: Ready,
     handover: Handover,
     terms: Terms,
-    waiting: Mapping[str, datetime] = _NO_LINES,
+    waiting: Mapping[str, datetime] = NO_LINES,
 ) -> Given | Kept:
     """Decide one lead, enter the decision on the lead and the floor, and announce it."""
     decision = choose_for(ready, handover.floor, terms, waiting)
@@ -130,7 +127,7 @@ def give_or_hold(
 
 
 def choose_for(
-    ready: Ready, floor: Floor, terms: Terms, waiting: Mapping[str, datetime] = _NO_LINES
+    ready: Ready, floor: Floor, terms: Terms, waiting: Mapping[str, datetime] = NO_LINES
 ) -> Given | Kept:
     """The decision for one lead, entered nowhere."""
     account = ready.lead.account
