@@ -61,7 +61,7 @@ class Ready:
 
 @dataclass(slots=True)
 class Handover:
-    """What a batch of decisions leaves to be written, once the leads themselves are."""
+    """What a batch of decisions leaves to be written beside the leads themselves."""
 
     floor: Floor
     given: list[dict[str, Any]] = field(default_factory=list)
@@ -70,11 +70,14 @@ class Handover:
     holds: Holds = field(default_factory=Holds)
 
     async def save(self, tx: Transaction, *beside: Insert) -> None:
-        """Write which ownerships ended, the new ones, what both changed on the floor, what is to be written beside that, and why others wait."""
+        """Write all of it, and with it what is to be written ``beside``: the leads, for one."""
+        # Before the new owners are written: each lead has one open ownership at most (uq_assignment_open), and in which order the
+        # parts of one statement write is PostgreSQL's affair.
         await end_assignments(tx, self.taken, "reassigned", self.floor.now)
         await insert_together(
             tx, *beside, Insert(assignment_table, self.given), *inserts_of_floor(self.floor)
         )
+        # After the leads: a new one may wait at once, and what is noted of a wait names its lead.
         await self.holds.save(tx, self.floor.now)
 
 
