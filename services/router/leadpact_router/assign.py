@@ -113,6 +113,14 @@ async def assign_all(
     return handover
 
 
+async def save_decided(tx: Transaction, handover: Handover | None, *beside: Insert) -> None:
+    """Write what ``assign_all`` has decided, if there was anything to decide, and with it what is to be written ``beside``."""
+    if handover is not None:
+        await handover.save(tx, *beside)
+    else:
+        await insert_together(tx, *beside)
+
+
 def give_or_hold(
     tx: Transaction,
     ready: Ready,
