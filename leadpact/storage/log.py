@@ -48,31 +48,33 @@ _REGISTER = text(
 
 _FORGET = text("DELETE FROM log_cursor WHERE consumer = :reader")
 
-_BEHIND = """
+_CURSORS = """
     SELECT c.topic, c.shard, c.xid, c.id
     FROM log_cursor c
-    WHERE c.consumer = :reader AND c.topic = ANY(CAST(:topics AS text[]))
-      AND EXISTS (
-        SELECT FROM outbox o
-        WHERE o.topic = c.topic AND o.shard = c.shard AND (o.xid, o.id) > (c.xid, c.id)"""
+    WHERE c.consumer = :reader AND c.topic = ANY(CAST(:topics AS text[]))"""
 
-_ENTRIES = """
+_BEHIND = "o.topic = c.topic AND o.shard = c.shard AND (o.xid, o.id) > (c.xid, c.id)"
+
+_BELOW_THE_HORIZON = "o.xid < pg_snapshot_xmin(pg_current_snapshot())"
+
+_ENTRIES = f"""
     SELECT o.topic, o.shard, o.xid, o.id, o.event_id, o.type, o.source, o.key, o.occurred_at, o.causation_id, CAST(o.data AS text) AS data
     FROM outbox o
-    WHERE o.topic = c.topic AND o.shard = c.shard AND (o.xid, o.id) > (c.xid, c.id)
-      AND o.xid < pg_snapshot_xmin(pg_current_snapshot())
+    WHERE {_BEHIND} AND {_BELOW_THE_HORIZON}
     ORDER BY o.xid, o.id"""
 
 _COLUMNS = "e.topic, e.shard, CAST(e.xid AS text) AS xid, e.id, e.event_id, e.type, e.source, e.key, e.occurred_at, e.causation_id, e.data"
 
-# One statement, since a lead that comes alone waits for each. What closes _BEHIND is checked again on the locked row, so a cursor that
-# another instance has just moved is read as moved; the entries are those of the statement's snapshot, whose horizon is no younger.
+# One statement, since a lead that comes alone waits for each. Whether anything stands behind a cursor is checked again on the locked
+# row, so one that another instance has just moved is read as moved; the entries are those of the statement's snapshot, whose horizon is
+# no younger.
 # At random, because any fixed order would let the cursors that stand first keep the others waiting for as long as they have a backlog:
 # no breach may wait until ten thousand new leads have been taken in.
 _TAKE = text(
     f"""
     WITH claimed AS MATERIALIZED (
-        {_BEHIND}) ORDER BY random() LIMIT :shards FOR UPDATE OF c SKIP LOCKED
+        {_CURSORS} AND EXISTS (SELECT FROM outbox o WHERE {_BEHIND})
+        ORDER BY random() LIMIT :shards FOR UPDATE OF c SKIP LOCKED
     ), entry AS MATERIALIZED (
         SELECT m.* FROM claimed c CROSS JOIN LATERAL ({_ENTRIES} LIMIT :per_shard) m
     ), moved AS (
@@ -86,7 +88,7 @@ _TAKE = text(
 _READ = text(
     f"""
     WITH waiting AS MATERIALIZED (
-        {_BEHIND} AND o.xid < pg_snapshot_xmin(pg_current_snapshot()))
+        {_CURSORS} AND EXISTS (SELECT FROM outbox o WHERE {_BEHIND} AND {_BELOW_THE_HORIZON})
     )
     SELECT {_COLUMNS}
     FROM waiting c CROSS JOIN LATERAL ({_ENTRIES} LIMIT greatest(1, :at_most / (SELECT count(*) FROM waiting))) e

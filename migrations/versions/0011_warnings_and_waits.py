@@ -39,7 +39,9 @@ def upgrade() -> None:
     )
     _carry_waits_over()
     op.create_index("ix_hold_lead_id", "hold", ["lead_id", "id"])
-    # Last of all, so that leads are locked for a moment only.
+    # Last of all, so that leads are locked for a moment only. That holds for this migration: all that are to be run are one transaction, so
+    # what an earlier one has locked (0010: the inbox) stays locked while the log is read above. It keeps nobody waiting, since all processes
+    # are stopped before an upgrade (docs/operations.md).
     op.create_foreign_key(op.f("fk_hold_lead_id_lead"), "hold", "lead", ["lead_id"], ["id"])
 
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from unittest.mock import patch
 
-from sqlalchemy import select
+from sqlalchemy import Table, select
 from sqlalchemy.exc import DBAPIError
 
 from leadpact.bus import consume
@@ -32,10 +32,12 @@ from leadpact.storage.outbox import announce
 from leadpact.storage.unit_of_work import Transaction, UnitOfWork
 from leadpact_ingest import accept
 from leadpact_ingest.idempotency import Claimant, Holder
-from leadpact_router import assign, floor, owner_left, take_away
+from leadpact_router import assign, clock_view, floor, owner_left, take_away
 from leadpact_router.assignment_rows import Owner
 from leadpact_router.floor import Floor
+from leadpact_router.hold_rows import Holds
 from leadpact_router.lead import Lead
+from leadpact_router.tables import clock_warning
 from leadpact_sla_timer import absences, disarm, judge, lead_file, release, sweep
 from leadpact_sla_timer.record import Assignment, Paused
 from leadpact_sla_timer.sla_clock import SlaClock
@@ -147,6 +149,13 @@ def _owners_forgotten() -> Iterator[None]:
 
 async def _nothing_ends(*_: object) -> None:
     return None
+
+
+async def _all_but_warnings(
+    tx: Transaction, table: Table, rows: Sequence[dict[str, Any]], *, conflict: str
+) -> None:
+    if table is not clock_warning:
+        await insert_rows(tx, table, rows, conflict=conflict)
 
 
 # ---- the sla-timer --------------------------------------------------------------------------------------------------------------
@@ -298,6 +307,16 @@ SABOTAGES: Sequence[Sabotage] = (
         "desk",
         "a lead that is taken away stays counted on its owner's desk",
         _patching(Floor, "take_away", lambda *_: None),
+    ),
+    Sabotage(
+        "latest-look",
+        "a look at a waiting lead is not noted",
+        _patching(Holds, "look", lambda *_: None),
+    ),
+    Sabotage(
+        "warning-kept",
+        "a warning is not kept as a row of its own",
+        _patching(clock_view, "insert_rows", _all_but_warnings),
     ),
     Sabotage(
         "sweep-lock",

@@ -25,6 +25,8 @@ NOTICED_BY = {
     "desk": 1,
     "offline": 3,
     "left-twice": 4,
+    "latest-look": 2,
+    "warning-kept": 1,
     "sweep-lock": 5,
     "fired-twice": 1,
     "quiet": 2,

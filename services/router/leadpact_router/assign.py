@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -20,11 +19,10 @@ from leadpact.events import Away, LeadAssigned, LeadHeld, LeadReassigned
 from leadpact.ids import EventId, new_id
 from leadpact.storage.bulk import Insert, JsonText, insert_together
 from leadpact.storage.unit_of_work import Transaction
-from leadpact_router import floor_rows
 from leadpact_router.assignment_rows import Owner, end_assignments
-from leadpact_router.decide import Given, Kept, decide
+from leadpact_router.decide import NO_LINES, Given, Kept, decide
 from leadpact_router.floor import Floor
-from leadpact_router.floor_rows import lock_floor, reachable
+from leadpact_router.floor_rows import inserts_of_floor, lock_floor, reachable
 from leadpact_router.hold_rows import Holds
 from leadpact_router.lead import Lead, Stage
 from leadpact_router.lead_rows import lines_since
@@ -33,8 +31,6 @@ from leadpact_router.tables import assignment as assignment_table
 from leadpact_router.terms import Terms
 
 log = structlog.get_logger(__name__)
-
-_NO_LINES: Mapping[str, datetime] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +61,7 @@ class Ready:
 
 @dataclass(slots=True)
 class Handover:
-    """What a batch of decisions leaves to be written, once the leads themselves are."""
+    """What a batch of decisions leaves to be written beside the leads themselves."""
 
     floor: Floor
     given: list[dict[str, Any]] = field(default_factory=list)
@@ -74,11 +70,14 @@ class Handover:
     holds: Holds = field(default_factory=Holds)
 
     async def save(self, tx: Transaction, *beside: Insert) -> None:
-        """Write which ownerships ended, the new ones, what both changed on the floor, what is to be written beside that, and why others wait."""
+        """Write all of it, and with it what is to be written ``beside``: the leads, for one."""
+        # Before the new owners are written: each lead has one open ownership at most (uq_assignment_open), and in which order the
+        # parts of one statement write is PostgreSQL's affair.
         await end_assignments(tx, self.taken, "reassigned", self.floor.now)
         await insert_together(
-            tx, *beside, Insert(assignment_table, self.given), *floor_rows.saving(self.floor)
+            tx, *beside, Insert(assignment_table, self.given), *inserts_of_floor(self.floor)
         )
+        # After the leads: a new one may wait at once, and what is noted of a wait names its lead.
         await self.holds.save(tx, self.floor.now)
 
 
@@ -114,12 +113,20 @@ async def assign_all(
     return handover
 
 
+async def save_decided(tx: Transaction, handover: Handover | None, *beside: Insert) -> None:
+    """Write what ``assign_all`` has decided, if there was anything to decide, and with it what is to be written ``beside``."""
+    if handover is not None:
+        await handover.save(tx, *beside)
+    else:
+        await insert_together(tx, *beside)
+
+
 def give_or_hold(
     tx: Transaction,
     ready: Ready,
     handover: Handover,
     terms: Terms,
-    waiting: Mapping[str, datetime] = _NO_LINES,
+    waiting: Mapping[str, datetime] = NO_LINES,
 ) -> Given | Kept:
     """Decide one lead, enter the decision on the lead and the floor, and announce it."""
     decision = choose_for(ready, handover.floor, terms, waiting)
@@ -131,7 +138,7 @@ def give_or_hold(
 
 
 def choose_for(
-    ready: Ready, floor: Floor, terms: Terms, waiting: Mapping[str, datetime] = _NO_LINES
+    ready: Ready, floor: Floor, terms: Terms, waiting: Mapping[str, datetime] = NO_LINES
 ) -> Given | Kept:
     """The decision for one lead, entered nowhere."""
     account = ready.lead.account

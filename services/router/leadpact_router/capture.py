@@ -25,13 +25,13 @@ from sqlalchemy import text
 
 from leadpact.events import LeadCaptured, LeadMatched
 from leadpact.ids import new_id
-from leadpact.storage.bulk import Insert, JsonText, insert_together
+from leadpact.storage.bulk import Insert, JsonText
 from leadpact.storage.unit_of_work import Transaction
 from leadpact_router.appraise import appraise
-from leadpact_router.assign import Ready, assign_all
+from leadpact_router.assign import Ready, assign_all, save_decided
 from leadpact_router.identity_rows import recognise_all
 from leadpact_router.lead import CLOSED_STAGES, Account, Lead, Stage
-from leadpact_router.lead_rows import lock_leads_of_people, read_accounts, saving
+from leadpact_router.lead_rows import inserts_of_leads, lock_leads_of_people, read_accounts
 from leadpact_router.news import News
 from leadpact_router.recognise import Caller, MatchedBy, Recognition
 from leadpact_router.tables import person as person_table
@@ -73,11 +73,8 @@ async def capture(
             ready.append(Ready.now(lead, one.id, terms))
     handover = await assign_all(tx, ready, terms)
     people = [{"id": person, "first_seen_at": terms.now} for person in new_people]
-    written = [Insert(person_table, people), *saving(leads.values()), Insert(touch_table, touches)]
-    if handover is not None:
-        await handover.save(tx, *written)
-    else:
-        await insert_together(tx, *written)
+    written = [Insert(person_table, people), *inserts_of_leads(leads.values()), Insert(touch_table, touches)]
+    await save_decided(tx, handover, *written)
 
 
 async def _not_applied_before(

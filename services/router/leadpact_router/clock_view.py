@@ -35,10 +35,10 @@ async def show_started(tx: Transaction, batch: Sequence[News[SlaStarted]]) -> No
     await _show(tx, rows, "target = excluded.target, started_at = excluded.started_at")
 
 
-# What a clock has come to in the end stays, if the news of a warning comes after it.
+# The news of a warning may come after that of what happened later: a clock that stands still or has ended stays so, and one that was moved is
+# due when it was moved to. A warning moves nothing; whatever does is an event of its own and tells the due time.
 _WARNED = """
-    state = CASE WHEN clock_view.state IN ('met', 'breached', 'cancelled') THEN clock_view.state ELSE excluded.state END,
-    due_at = CASE WHEN clock_view.state IN ('met', 'breached', 'cancelled') THEN clock_view.due_at ELSE excluded.due_at END,
+    state = CASE WHEN clock_view.state = 'running' THEN 'warned' ELSE clock_view.state END,
     warned_at = least(clock_view.warned_at, excluded.warned_at),
     warned_percent = (
         SELECT percent FROM clock_warning w WHERE w.clock_id = excluded.clock_id

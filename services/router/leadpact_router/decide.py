@@ -32,8 +32,10 @@ from leadpact_router.route import Route, Target
 from leadpact_router.strategies import TURNS
 from leadpact_router.strategy import Candidate, Chosen, NoneEligible, Standing
 
-_NO_LINES: Mapping[str, datetime] = MappingProxyType({})
 _FOR_GOOD = frozenset({HAD_IT_BEFORE.kind, INACTIVE.kind, NOT_ON_THE_ROSTER.kind})
+
+NO_LINES: Mapping[str, datetime] = MappingProxyType({})
+"""Nobody waits for any pool."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def decide(
     *,
     account_owner: str | None = None,
     excluded: Collection[str] = (),
-    waiting: Mapping[str, datetime] = _NO_LINES,
+    waiting: Mapping[str, datetime] = NO_LINES,
 ) -> Given | Kept:
     """Who gets the lead, trying the route's targets in order.
 

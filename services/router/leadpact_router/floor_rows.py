@@ -37,15 +37,15 @@ _REPS = text(
 # Loads before turns: an append runs its parts in order, and what is locked is what is read.
 _LOCK = text(
     """
-    WITH load AS MATERIALIZED (
+    WITH locked_load AS MATERIALIZED (
         SELECT rep_id, open, day, today FROM rep_load
         WHERE rep_id = ANY(CAST(:reps AS text[])) ORDER BY rep_id FOR UPDATE
-    ), turn AS MATERIALIZED (
+    ), locked_turn AS MATERIALIZED (
         SELECT pool, rep_id, served, assigned FROM turn
         WHERE pool = ANY(CAST(:pools AS text[])) ORDER BY pool, rep_id FOR UPDATE
     )
-    SELECT rep_id, open, day, today, NULL AS pool, NULL AS served, NULL AS assigned FROM load
-    UNION ALL SELECT rep_id, NULL, NULL, NULL, pool, served, assigned FROM turn
+    SELECT rep_id, open, day, today, NULL AS pool, NULL AS served, NULL AS assigned FROM locked_load
+    UNION ALL SELECT rep_id, NULL, NULL, NULL, pool, served, assigned FROM locked_turn
     """
 )
 
@@ -86,7 +86,7 @@ async def lock_floor(
     )
 
 
-def saving(floor: Floor) -> list[Insert]:
+def inserts_of_floor(floor: Floor) -> list[Insert]:
     """The loads and turns that the batch changed, to be written."""
     reps = sorted(floor.changed_loads)
     loads = [

@@ -30,7 +30,7 @@ from leadpact_router.assignment_rows import Owner, owners_of
 from leadpact_router.availability import Rep
 from leadpact_router.decide import Given
 from leadpact_router.lead import Lead, Stage
-from leadpact_router.lead_rows import lock_leads, saving
+from leadpact_router.lead_rows import inserts_of_leads, lock_leads
 from leadpact_router.news import News
 from leadpact_router.terms import Terms
 
@@ -54,7 +54,7 @@ async def give_back(tx: Transaction, batch: Sequence[News[SlaMet]], terms: Terms
     handover = Handover(await lock_floor_for(tx, [ready for _, ready in returning], terms))
     for keeper, ready in returning:
         _return(tx, keeper, ready, handover, terms)
-    await handover.save(tx, *saving(leads.values()))
+    await handover.save(tx, *inserts_of_leads(leads.values()))
 
 
 def _keeper(event: SlaMet, lead: Lead, owners: tuple[Owner, ...]) -> Owner | None:

@@ -140,10 +140,10 @@ async def read_accounts(tx: Transaction, domains: Iterable[str]) -> dict[str, Ac
 
 async def save_leads(tx: Transaction, leads: Collection[Lead]) -> None:
     """Write leads back, new ones included, and those of their signals that were heard anew."""
-    await insert_together(tx, *saving(leads))
+    await insert_together(tx, *inserts_of_leads(leads))
 
 
-def saving(leads: Collection[Lead]) -> list[Insert]:
+def inserts_of_leads(leads: Collection[Lead]) -> list[Insert]:
     """What ``save_leads`` writes, to be written together with other things."""
     in_order = sorted(leads, key=lambda lead: lead.id.int)
     signals = [

@@ -15,7 +15,7 @@ from leadpact.storage.unit_of_work import Transaction
 from leadpact_router.assign import Handover, Ready, lock_floor_for
 from leadpact_router.assignment_rows import Owner, owners_of
 from leadpact_router.lead import Lead
-from leadpact_router.lead_rows import lock_leads, saving
+from leadpact_router.lead_rows import inserts_of_leads, lock_leads
 from leadpact_router.news import News
 from leadpact_router.take_away import escalate, take_away
 from leadpact_router.terms import Terms
@@ -35,7 +35,7 @@ async def hand_on(tx: Transaction, batch: Sequence[News[SlaOwnerLeft]], terms: T
     handover = Handover(await lock_floor_for(tx, [ready for _, ready in left], terms))
     for event, ready in left:
         _act(tx, event, ready, handover, terms)
-    await handover.save(tx, *saving(leads.values()))
+    await handover.save(tx, *inserts_of_leads(leads.values()))
 
 
 def _still_matters(event: SlaOwnerLeft, lead: Lead, owners: tuple[Owner, ...]) -> bool:

@@ -30,7 +30,7 @@ from leadpact.storage.unit_of_work import Transaction
 from leadpact_router.assign import Handover, Ready, lock_floor_for
 from leadpact_router.assignment_rows import Owner, owners_of
 from leadpact_router.lead import Lead, Stage
-from leadpact_router.lead_rows import lock_leads, saving
+from leadpact_router.lead_rows import inserts_of_leads, lock_leads
 from leadpact_router.news import News
 from leadpact_router.offline import Missed, take_offline
 from leadpact_router.take_away import escalate, take_away
@@ -61,7 +61,7 @@ async def reassign(
     handover = Handover(await lock_floor_for(tx, to_reassign, terms))
     for event, ready in overdue:
         _act(tx, event, ready, handover, terms)
-    await handover.save(tx, *saving(leads.values()))
+    await handover.save(tx, *inserts_of_leads(leads.values()))
 
 
 def _missed(batch: Sequence[News[SlaBreached]], owners: Mapping[UUID, tuple[Owner, ...]]) -> Iterator[Missed]:

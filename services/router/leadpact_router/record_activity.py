@@ -16,13 +16,13 @@ import structlog
 from sqlalchemy import text
 
 from leadpact.events import ActivityRecorded
-from leadpact.storage.bulk import Insert, insert_together
+from leadpact.storage.bulk import Insert
 from leadpact.storage.unit_of_work import Transaction
 from leadpact_router.appraise import appraise
-from leadpact_router.assign import Ready, assign_all
+from leadpact_router.assign import Ready, assign_all, save_decided
 from leadpact_router.identity_rows import read_address_book
 from leadpact_router.lead import Lead, Stage
-from leadpact_router.lead_rows import lock_leads, saving
+from leadpact_router.lead_rows import inserts_of_leads, lock_leads
 from leadpact_router.news import News
 from leadpact_router.recognise import Caller
 from leadpact_router.tables import activity as activity_table
@@ -62,11 +62,7 @@ async def record_activities(
         if lead.stage is Stage.MQL:
             ready.append(Ready.now(lead, one.id, terms))
     handover = await assign_all(tx, ready, terms)
-    written = [*saving(leads.values()), Insert(activity_table, rows)]
-    if handover is not None:
-        await handover.save(tx, *written)
-    else:
-        await insert_together(tx, *written)
+    await save_decided(tx, handover, *inserts_of_leads(leads.values()), Insert(activity_table, rows))
 
 
 async def _lead_of_each(tx: Transaction, batch: Sequence[News[ActivityRecorded]]) -> dict[UUID, UUID]:

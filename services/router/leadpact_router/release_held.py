@@ -25,7 +25,7 @@ from leadpact_router.assignment_rows import Owner, owners_of
 from leadpact_router.calendars import CalendarShelf
 from leadpact_router.decide import Given
 from leadpact_router.lead import Lead
-from leadpact_router.lead_rows import BEFORE_ALL, lock_held_leads, saving
+from leadpact_router.lead_rows import BEFORE_ALL, inserts_of_leads, lock_held_leads
 from leadpact_router.terms import Terms
 
 FLOOR_CHANGED = "router.floor"
@@ -75,7 +75,7 @@ class ReleaseHeld:
                 for lead, was, goes in zip(leads, before, given, strict=True)
                 if goes or (lead.held_pool, lead.held_reason) != was
             ]
-            await handover.save(tx, *saving(changed))
+            await handover.save(tx, *inserts_of_leads(changed))
         self._seen = seen or BEFORE_ALL
         if changed:
             log.info("router.held_leads_looked_at", looked_at=len(given), given=sum(given))

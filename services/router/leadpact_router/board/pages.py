@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -328,11 +329,13 @@ def _add_deliveries(router: APIRouter, board: Board) -> None:
 def _turns(story: LeadStory) -> list[Assignment | Hold]:
     """Whose the lead was and when it waited, the newest first; before all, the wait that goes on."""
     goes_on = story.holds[0] if story.holds and story.lead.held_since is not None else None
-    turns: list[Assignment | Hold] = [*story.assignments, *story.holds]
-    turns.sort(
-        key=lambda one: (one.held_at, 0) if isinstance(one, Hold) else (one.assigned_at, 1), reverse=True
-    )
-    return sorted(turns, key=lambda one: one is not goes_on)
+
+    def place(one: Assignment | Hold) -> tuple[bool, datetime, bool]:
+        if isinstance(one, Hold):
+            return one is goes_on, one.held_at, False
+        return False, one.assigned_at, True
+
+    return sorted([*story.assignments, *story.holds], key=place, reverse=True)
 
 
 def _next_page(asked: dict[str, Any], place: object) -> str:

@@ -142,6 +142,38 @@ async def test_a_warning_that_is_heard_of_late_is_not_lost_and_takes_nothing_bac
     assert (await _state(router))[:2] == ("met", DUE_AT)
 
 
+async def test_a_warning_that_is_heard_of_after_a_pause_lets_the_clock_stand_still(router: Router) -> None:
+    clock, later = _clock(), DUE_AT + timedelta(days=1)
+    await router.hear(
+        _started(clock),
+        SlaPaused(**clock, occurred_at=TUESDAY_MORNING + timedelta(hours=1), because="waiting_for_customer"),
+    )
+    await router.hear(SlaWarned(**clock, occurred_at=TUESDAY_MORNING, percent=50))
+    assert await _state(router) == ("paused", DUE_AT, "waiting_for_customer")
+    assert await router.rows("SELECT warned_at, warned_percent FROM clock_view") == [(TUESDAY_MORNING, 50)]
+    await router.hear(_moved(clock | {"due_at": later}))
+    assert (await _state(router))[:2] == ("warned", later)
+
+
+async def test_a_warning_that_is_heard_of_after_the_clock_moved_does_not_move_it_back(router: Router) -> None:
+    clock, later = _clock(), DUE_AT + timedelta(days=1)
+    await router.hear(_started(clock), _moved(clock | {"due_at": later}))
+    await router.hear(SlaWarned(**clock, occurred_at=TUESDAY_MORNING, percent=50))
+    assert (await _state(router))[:2] == ("warned", later)
+
+
+async def test_a_clock_that_is_warned_about_after_it_went_on_is_warned(router: Router) -> None:
+    clock, later = _clock(), DUE_AT + timedelta(days=1)
+    moved = clock | {"due_at": later}
+    await router.hear(
+        _started(clock),
+        SlaPaused(**clock, occurred_at=TUESDAY_MORNING, because="waiting_for_customer"),
+        _moved(moved),
+        SlaWarned(**moved, occurred_at=DUE_AT, percent=50),
+    )
+    assert (await _state(router))[:2] == ("warned", later)
+
+
 async def test_a_clock_pauses_and_goes_on_with_another_due_time(router: Router) -> None:
     clock, later = _clock(), DUE_AT + timedelta(days=1)
     await router.hear(_started(clock))
@@ -206,10 +238,9 @@ async def test_a_clock_whose_owner_left_is_cancelled(router: Router) -> None:
     assert (await _state(router))[0] == "cancelled"
 
 
-async def test_every_event_of_a_clock_tells_when_it_is_due(router: Router) -> None:
+async def test_every_event_that_can_move_a_clock_tells_when_it_is_due(router: Router) -> None:
     for event, more in (
         (SlaStarted, {"started_at": TUESDAY_MORNING, "target": "2 business hours", "pact_version": 1}),
-        (SlaWarned, {"percent": 50}),
         (SlaPaused, {"because": "snoozed"}),
         (
             SlaMoved,
