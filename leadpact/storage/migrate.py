@@ -54,10 +54,15 @@ async def migrate(engine: AsyncEngine) -> None:
 
 
 async def check_schema(engine: AsyncEngine) -> None:
-    """Raise ``Refused``, with what to run, unless the database is exactly at this version's schema."""
-    async with engine.connect() as connection:
-        await connection.run_sync(_check_server)
-        found = await connection.run_sync(_current_revision)
+    """Raise ``Refused``, with what to run, unless the database is exactly at this version's schema; ``Transient`` if it cannot be asked."""
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(_check_server)
+            found = await connection.run_sync(_current_revision)
+    except DBAPIError as error:
+        if is_passing(error):
+            raise Transient(f"The database's schema could not be read just now. {error.orig}") from error
+        raise
     _refuse_newer(found)
     wanted, _ = _revisions()
     if found != wanted:

@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
 from leadpact.errors import Refused, Transient
@@ -93,4 +93,16 @@ async def test_a_schema_of_a_newer_version_is_neither_used_nor_migrated(database
         await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     for step in (check_schema, migrate):
         with pytest.raises(Refused, match="upgrade Leadpact"):
+            await step(database.engine)
+
+
+async def test_a_server_that_goes_while_the_schema_is_looked_at_is_a_passing_fault(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def goes(connection: Connection) -> None:
+        connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+    monkeypatch.setattr("leadpact.storage.migrate._check_server", goes)
+    for step in (check_schema, migrate):
+        with pytest.raises(Transient, match=r"run it again|just now"):
             await step(database.engine)
