@@ -234,7 +234,7 @@ class Leadpact:
 
     async def _open_copies(self, due_at: datetime, count: int, *, apart: timedelta = timedelta(0)) -> None:
         """``count`` running clocks, each due ``apart`` from the one before."""
-        original = _running_clock(due_at)
+        original = running_clock(due_at)
         async with self._uow.transaction() as tx:
             await insert_rows(tx, sla_clock, [original.to_row()])
         for start in range(1, count, _AT_ONCE):
@@ -292,7 +292,7 @@ def _lines_to_nowhere() -> Iterator[None]:
             configure_logging("error", service="bench", stream=sys.stderr)
 
 
-def _running_clock(due_at: datetime) -> SlaClock:
+def running_clock(due_at: datetime) -> SlaClock:
     assignment_id = new_id()
     return SlaClock(
         id=ClockId(new_id()),
@@ -302,7 +302,7 @@ def _running_clock(due_at: datetime) -> SlaClock:
         assignment_id=assignment_id,
         whose="owner",
         kind="first_touch",
-        policy="first-touch",
+        policy="demo-first-touch",
         pact_version=1,
         rep_id="ana",
         rep_name="Ana",
