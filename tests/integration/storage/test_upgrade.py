@@ -52,6 +52,25 @@ async def _insert(engine: AsyncEngine, table: str, **values: Any) -> None:
         await connection.execute(text(f"INSERT INTO {table} ({columns}) VALUES ({bound})"), values)
 
 
+async def _insert_lead(engine: AsyncEngine, lead_id: UUID, **values: Any) -> None:
+    """A demo request and the person who made it."""
+    person_id = new_id()
+    await _insert(engine, "person", id=person_id, first_seen_at=START)
+    await _insert(
+        engine,
+        "lead",
+        id=lead_id,
+        person_id=person_id,
+        source="website-demo",
+        source_kind="form",
+        intent="demo_request",
+        received_at=START,
+        touched_at=START,
+        draft="{}",
+        **values,
+    )
+
+
 async def test_clocks_that_ran_run_on_and_what_was_known_of_their_assignments_is_known(
     first_version: AsyncEngine,
 ) -> None:
@@ -119,23 +138,9 @@ async def test_clocks_that_ran_run_on_and_what_was_known_of_their_assignments_is
 
 async def test_what_receipts_tell_of_a_lead_is_what_the_router_has(first_version: AsyncEngine) -> None:
     """Ingest had noted down a former owner's late contact as the present state."""
-    person_id, lead_id, assignment_id = new_id(), new_id(), new_id()
-    await _insert(first_version, "person", id=person_id, first_seen_at=START)
-    await _insert(
-        first_version,
-        "lead",
-        id=lead_id,
-        person_id=person_id,
-        source="website-demo",
-        source_kind="form",
-        intent="demo_request",
-        received_at=START,
-        touched_at=START,
-        stage="assigned",
-        draft="{}",
-        owner="ben",
-        assignment_id=assignment_id,
-        hop=2,
+    lead_id, assignment_id = new_id(), new_id()
+    await _insert_lead(
+        first_version, lead_id, stage="assigned", owner="ben", assignment_id=assignment_id, hop=2
     )
     await _insert(
         first_version, "lead_progress", lead_id=lead_id, stage="contacted", owner="ana", changed_at=START
@@ -198,21 +203,11 @@ async def test_warnings_that_the_log_still_tells_are_each_shown_and_of_others_th
 async def test_why_leads_wait_is_carried_over_as_far_as_the_log_tells(first_version: AsyncEngine) -> None:
     told, forgotten, half_forgotten, gone_out = (new_id() for _ in range(4))
     for lead_id in (told, forgotten, half_forgotten, gone_out):
-        person_id = new_id()
         is_held = lead_id != gone_out
-        await _insert(first_version, "person", id=person_id, first_seen_at=START)
-        await _insert(
+        await _insert_lead(
             first_version,
-            "lead",
-            id=lead_id,
-            person_id=person_id,
-            source="website-demo",
-            source_kind="form",
-            intent="demo_request",
-            received_at=START,
-            touched_at=START,
+            lead_id,
             stage="held" if is_held else "assigned",
-            draft="{}",
             hop=0,
             held_since=START if is_held else None,
             held_reason="3 at the daily limit" if is_held else None,
@@ -243,21 +238,8 @@ async def test_why_leads_wait_is_carried_over_as_far_as_the_log_tells(first_vers
 
 
 async def test_the_owners_that_a_lead_has_had_are_counted(first_version: AsyncEngine) -> None:
-    lead_id, person_id = new_id(), new_id()
-    await _insert(first_version, "person", id=person_id, first_seen_at=START)
-    await _insert(
-        first_version,
-        "lead",
-        id=lead_id,
-        person_id=person_id,
-        source="website-demo",
-        source_kind="form",
-        intent="demo_request",
-        received_at=START,
-        touched_at=START,
-        stage="assigned",
-        draft="{}",
-    )
+    lead_id = new_id()
+    await _insert_lead(first_version, lead_id, stage="assigned")
     await _insert(
         first_version,
         "rep",
