@@ -43,39 +43,10 @@ _LOCAL_TIME = r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d) ([A-Za-z][\w+-]*(?:/[\w+-]+)*)"
 _PER = re.compile(r" ?/ ?| an? ")
 _LONGEST = 80  # what is longer is no phrase, and each of its words would be looked up
 _A_DURATION = 'a length of time such as "2 business hours", "1 business day" or "24 hours"'
-_CURRENCIES = frozenset(
-    [
-        "AED",
-        "AUD",
-        "BGN",
-        "BRL",
-        "CAD",
-        "CHF",
-        "CNY",
-        "CZK",
-        "DKK",
-        "EUR",
-        "GBP",
-        "HKD",
-        "HUF",
-        "ILS",
-        "INR",
-        "ISK",
-        "JPY",
-        "KRW",
-        "MXN",
-        "NOK",
-        "NZD",
-        "PLN",
-        "RON",
-        "SAR",
-        "SEK",
-        "SGD",
-        "TRY",
-        "USD",
-        "ZAR",
-    ]
-)
+_CURRENCY_CODES = """
+    AED AUD BGN BRL CAD CHF CNY CZK DKK EUR GBP HKD HUF ILS INR ISK JPY KRW MXN NOK NZD PLN RON SAR SEK SGD TRY USD ZAR
+"""
+_CURRENCIES = frozenset(_CURRENCY_CODES.split())
 """Those that letters are taken for in a suggestion; a pact may name any."""
 
 
