@@ -1,7 +1,7 @@
 """Answer every error as an RFC 9457 problem that says what is wrong, where, and how to put it right.
 
-The body never echoes what was sent: an echo amplifies (a 10 MB value comes back three times) and leaks. One problem type per
-situation; ``type`` resolves to a section of docs/problems.md.
+A sentence may name the word that is wrong, but an echo amplifies (a 10 MB value comes back three times), so none of them comes to
+more than 900 characters, whatever was sent. One problem type per situation; ``type`` resolves to a section of docs/problems.md.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ log = structlog.get_logger(__name__)
 
 TYPE_BASE = "https://leadpact.example/problems/"
 _MOST_FAULTS = 20
+_LONGEST = 900
 _METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 
 # What pydantic finds (https://docs.pydantic.dev/latest/errors/validation_errors/), where its own words do not say what to do:
@@ -77,11 +78,15 @@ def problem(
         "type": TYPE_BASE + kind,
         "title": kind.replace("-", " ").capitalize(),
         "status": status,
-        "detail": detail,
+        "detail": _bounded(detail),
     }
     if faults:
         body["errors"] = [
-            {"pointer": fault.where, "detail": fault.what, **({"fix": fault.fix} if fault.fix else {})}
+            {
+                "pointer": _bounded(fault.where),
+                "detail": _bounded(fault.what),
+                **({"fix": _bounded(fault.fix)} if fault.fix else {}),
+            }
             for fault in faults[:_MOST_FAULTS]
         ]
     return ProblemResponse(body, status_code=status, headers=headers)
@@ -162,6 +167,13 @@ def _fault(found: Mapping[str, Any]) -> Fault:
     if found["type"] == "string_pattern_mismatch" and found["ctx"]["pattern"] == NO_NUL:
         return Fault(where, "holds the character U+0000", "remove it: a faulty program left it there")
     return Fault(where, str(found["msg"]).removeprefix("Value error, "))
+
+
+def _bounded(sentence: str) -> str:
+    """A sentence without its middle, if that is what a huge word in it takes up: how it begins and ends says what is wrong."""
+    if len(sentence) <= _LONGEST:
+        return sentence
+    return f"{sentence[: _LONGEST * 2 // 3 - 1]}…{sentence[-_LONGEST // 3 :]}"
 
 
 def _pointer(location: Sequence[Any]) -> str:

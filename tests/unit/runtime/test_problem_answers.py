@@ -86,3 +86,21 @@ async def test_an_id_that_is_none_is_not_repeated(http: httpx.AsyncClient) -> No
 async def test_a_body_that_is_no_object_says_how_one_is_sent(http: httpx.AsyncClient) -> None:
     answer = await http.put(REPORT, content="at=now", headers={"Content-Type": "text/plain"})
     assert "application/json" in answer.json()["errors"][0]["fix"]
+
+
+@pytest.mark.parametrize("length", [900, 1_000, 100_000])
+async def test_no_answer_repeats_much_of_what_was_sent(http: httpx.AsyncClient, length: int) -> None:
+    """Thirty names of fields that nobody knows: each fault is told, with the beginning and the end of the name."""
+    names = [f"{number}{'n' * length}{number}" for number in range(10, 40)]
+    answer = await http.put(REPORT, json={"at": "2026-03-03T09:00:00Z", **dict.fromkeys(names, 1)})
+    assert answer.status_code == 422
+    faults = answer.json()["errors"]
+    assert [(len(fault["pointer"]), fault["pointer"][:4], fault["pointer"][-2:]) for fault in faults] == [
+        (900, f"#/{number}", str(number)) for number in range(10, 30)
+    ]
+    assert "n…n" in faults[0]["pointer"]
+
+
+async def test_a_long_word_that_fits_is_repeated_whole(http: httpx.AsyncClient) -> None:
+    answer = await http.put(REPORT, json={"at": "2026-03-03T09:00:00Z", "n" * 898: 1})
+    assert answer.json()["errors"][0]["pointer"] == "#/" + "n" * 898
