@@ -2,8 +2,8 @@
 
 A zone is only told if there is one answer. Zones that keep the same time from now on are one answer: Berlin and Büsingen are,
 Madrid and the Canaries are not. So a number from New York has a zone, and `US` alone has none; nor has a mobile number
-of a country with several. Most calling codes have one answer, and then no number is parsed: this runs for every
-lead that is given away.
+of a country with several. Most calling codes have one answer, and of those in North America the area code tells it,
+so few numbers are parsed: this runs for every lead that is given away.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from typing import Any
 
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, NumberParseException, parse
 from phonenumbers.timezone import time_zones_for_number
-from phonenumbers.tzdata import TIMEZONE_DATA
+from phonenumbers.tzdata import TIMEZONE_DATA, TIMEZONE_LONGEST_PREFIX
 
 from leadpact.domain.time_zones import available_timezones
 
 _SAID_AS = frozenset({"timezone", "time_zone", "tz"})
 _LONGEST_KEY = max(map(len, _SAID_AS))
+_NORTH_AMERICA = 1
 
 
 def timezone_of(draft: Mapping[str, Any]) -> str | None:
@@ -47,6 +48,8 @@ def _said(extras: Mapping[str, Any]) -> str | None:
 def _of_phone(phone: str) -> str | None:
     """What a number in E.164 says."""
     code = _calling_code(phone[1:4])
+    if code == _NORTH_AMERICA:
+        return _of_area(phone[1 : 1 + TIMEZONE_LONGEST_PREFIX])
     return (_of_calling_code(code) or _of_number(phone)) if code else None
 
 
@@ -63,6 +66,14 @@ def _of_calling_code(code: int) -> str | None:
     digits = str(code)
     below = (zones for prefix, zones in TIMEZONE_DATA.items() if prefix.startswith(digits))
     return _the_one({zone for zones in below for zone in zones}, code)
+
+
+@lru_cache(maxsize=20_000)
+def _of_area(digits: str) -> str | None:
+    """What a number of the North American plan says that begins with ``digits``: there, mobiles are numbered like telephones at home."""
+    beginnings = (digits[:length] for length in range(len(digits), 0, -1))
+    known = next((beginning for beginning in beginnings if beginning in TIMEZONE_DATA), "")
+    return _the_one(TIMEZONE_DATA.get(known, ()), _NORTH_AMERICA)
 
 
 @lru_cache(maxsize=20_000)

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import phonenumbers
 import pytest
-from phonenumbers.timezone import time_zones_for_number
+from phonenumbers.timezone import time_zones_for_geographical_number, time_zones_for_number
 
 from leadpact_router import timezone_of_lead
 from leadpact_router.timezone_of_lead import timezone_of
@@ -31,6 +31,8 @@ from leadpact_router.timezone_of_lead import timezone_of
         ({"phone": "+14155551234"}, "America/Los_Angeles"),
         ({"phone": "+13135551234"}, "America/New_York"),  # Detroit, which keeps the same time
         ({"phone": "+18005551234", "country": "US"}, None),
+        ({"phone": "+12684641234"}, "America/Antigua"),  # a mobile, but all of that area code are there
+        ({"phone": "+12", "country": "US"}, None),
         ({"phone": "+4915112345678"}, "Europe/Berlin"),
         ({"phone": "+447712345678"}, "Europe/London"),
         ({"phone": "+61290001234"}, "Australia/Sydney"),
@@ -59,7 +61,7 @@ def test_every_country_with_one_zone_has_it() -> None:
 
 
 def test_numbers_say_what_the_numbering_plan_says() -> None:
-    """The short way over the calling code gives what parsing each number would have given."""
+    """The short way over the calling code, or in North America the area code, gives what parsing each number would have given."""
     compared = 0
     for region in sorted(phonenumbers.SUPPORTED_REGIONS):
         for kind in range(11):
@@ -67,7 +69,10 @@ def test_numbers_say_what_the_numbering_plan_says() -> None:
             if number is None:
                 continue
             compared += 1
-            zones = time_zones_for_number(number)
+            zones_of = (
+                time_zones_for_geographical_number if number.country_code == 1 else time_zones_for_number
+            )
+            zones = zones_of(number)
             found = timezone_of(
                 {"phone": phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)}
             )
@@ -82,3 +87,4 @@ def test_most_numbers_are_told_without_being_parsed() -> None:
     with patch.object(timezone_of_lead, "parse", side_effect=AssertionError("parsed")):
         assert timezone_of({"phone": "+493098765432"}) == "Europe/Berlin"
         assert timezone_of({"phone": "+33123987654"}) == "Europe/Paris"
+        assert timezone_of({"phone": "+14165550188"}) == "America/Toronto"
