@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from leadpact.access.gatekeeper import COOKIE, refuse_cross_site
+from leadpact.access.guarded_route import GuardedRoute
 from leadpact.access.scopes import AdminCaller, Scope, public
 from leadpact.access.tokens import (
     SESSION_LASTS,
@@ -57,7 +58,7 @@ class TokenShown(BaseModel):
 
 def create_access_router(uow: UnitOfWork, clock: Clock) -> APIRouter:
     """Routes for tokens and sessions."""
-    router = APIRouter(tags=["access"])
+    router = APIRouter(tags=["access"], route_class=GuardedRoute)
 
     @router.post("/v1/tokens", status_code=201)
     async def make(wanted: NewToken, caller: AdminCaller) -> dict[str, str]:

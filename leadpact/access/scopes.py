@@ -50,8 +50,12 @@ class Requirement:
     scope: Scope
 
     async def __call__(self, request: Request) -> Caller:
-        gatekeeper: Gatekeeper = request.app.state.gatekeeper
-        return await gatekeeper.admit(request, self.scope)
+        # A guarded route asks before it reads the body, and its endpoint asks who it was: one look is enough.
+        admitted: dict[Scope, Caller] = request.scope.setdefault("leadpact.admitted", {})
+        if self.scope not in admitted:
+            gatekeeper: Gatekeeper = request.app.state.gatekeeper
+            admitted[self.scope] = await gatekeeper.admit(request, self.scope)
+        return admitted[self.scope]
 
 
 @dataclass(frozen=True, slots=True)

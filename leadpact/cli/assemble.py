@@ -35,8 +35,9 @@ from leadpact.operations.dead_letters import create_dead_letters_router
 from leadpact.operations.metrics import DeadLetterGauge, DeadLetterMetrics
 from leadpact.pact.book import PactBook
 from leadpact.runtime.garbage import settle
-from leadpact.runtime.health import Check, health_router
+from leadpact.runtime.health import PROBES, Check, health_router
 from leadpact.runtime.parts import Built, Parts
+from leadpact.runtime.patience import InHand
 from leadpact.runtime.problems import install_problem_handlers
 from leadpact.runtime.service import Loop, http_loop, listen, rounds, run_loops, stop_on_signals
 from leadpact.runtime.settings import Settings
@@ -168,6 +169,7 @@ def create_app(
         title="Leadpact", version=leadpact.__version__, openapi_url=None, docs_url=None, redoc_url=None
     )
     install_problem_handlers(app)
+    app.add_middleware(InHand, always=PROBES)
     access = parts.uow("access")
     app.state.gatekeeper = DatabaseGatekeeper(access, real_time)
     app.include_router(create_access_router(access, real_time))

@@ -14,6 +14,7 @@ import structlog
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from leadpact.access.guarded_route import GuardedRoute
 from leadpact.access.scopes import AdminCaller, Scope, require
 from leadpact.bus.settle_dead_letters import discard, open_letter, page_of_letters, replay
 from leadpact.runtime.pages import cursor, link_next, read_cursor
@@ -61,7 +62,7 @@ class LetterPage(BaseModel):
 
 def create_dead_letters_router(uow: UnitOfWork) -> APIRouter:
     """Routes for dead letters."""
-    router = APIRouter(prefix="/v1/dead-letters", tags=["dead letters"])
+    router = APIRouter(prefix="/v1/dead-letters", tags=["dead letters"], route_class=GuardedRoute)
     admin = [require(Scope.ADMIN)]
 
     @router.get("", dependencies=admin)

@@ -16,7 +16,10 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
+from leadpact.access.guarded_route import GuardedRoute
 from leadpact.access.scopes import Scope, public, require
+
+PROBES = ("/livez", "/readyz", "/metrics")
 
 _CHECK_SECONDS = 3.0
 
@@ -31,15 +34,17 @@ def health_router(
     watched: Mapping[str, Check] | None = None,
 ) -> APIRouter:
     """The three probes of one process. ``checks`` decide whether it is ready; ``watched`` is only reported."""
-    router = APIRouter(tags=["health"])
+    router = APIRouter(tags=["health"], route_class=GuardedRoute)
     door: Any = public("the setting metrics_public says so") if metrics_public else require(Scope.READ)
     assert isinstance(door, type(Depends()))
 
+    @router.head("/livez", dependencies=[public("a supervisor has no token")], include_in_schema=False)
     @router.get("/livez", dependencies=[public("a supervisor has no token")])
     async def livez() -> dict[str, str]:
         """This process runs and its event loop turns."""
         return {"status": "alive"}
 
+    @router.head("/readyz", dependencies=[public("a load balancer has no token")], include_in_schema=False)
     @router.get("/readyz", dependencies=[public("a load balancer has no token")])
     async def readyz(request: Request) -> Response:
         """Everything that a request needs is there. 503 otherwise. What is `watched` does not decide."""

@@ -38,6 +38,8 @@ def configure_logging(level: str, *, service: str, stream: TextIO | None = None)
     logging.getLogger("uvicorn.access").disabled = True
     for noisy in ("uvicorn.error", "httpx", "httpcore", "sqlalchemy", "asyncio", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # It says which byte of a malformed form is wrong; so does the answer to whoever sent it, and anybody may send one.
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
     # While a broker is away it writes several lines a second at ERROR; the relay and the consumers say so once, in our words.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     shared: list[Any] = [

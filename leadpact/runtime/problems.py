@@ -65,6 +65,14 @@ class Problem(Refused):
         self.headers = headers or {}
 
 
+class BodyProblem(HTTPException):
+    """A ``Problem`` met while the body is read. Of what is raised then, FastAPI lets through its own exceptions only."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.status, problem.detail)
+        self.problem = problem
+
+
 def problem(
     status: int,
     kind: str,
@@ -129,6 +137,8 @@ async def _invalid(_: Request, error: Exception) -> ProblemResponse:
 
 async def _http(request: Request, error: Exception) -> ProblemResponse:
     assert isinstance(error, HTTPException)
+    if isinstance(error, BodyProblem):
+        return await _refused(request, error.problem)
     title = HTTPStatus(error.status_code).phrase
     kind = title.lower().replace(" ", "-")
     match error.status_code:
@@ -161,6 +171,11 @@ async def _bug(_: Request, error: Exception) -> ProblemResponse:
 
 
 def _fault(found: Mapping[str, Any]) -> Fault:
+    if found["type"] == "json_invalid":  # its place is a number of characters, not a name
+        reason = str(found["ctx"]["error"])
+        return Fault(
+            "#", f"stops being JSON at character {int(found['loc'][-1]) + 1}: {reason}", "correct it there"
+        )
     where = _pointer(found["loc"])
     if found["type"] in _PLAIN_WORDS:
         return Fault(where, *_PLAIN_WORDS[found["type"]])

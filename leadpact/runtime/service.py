@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 
 from leadpact.clock import wait_for
 from leadpact.errors import Refused, Transient
+from leadpact.runtime.patience import PromptConnection
 
 log = structlog.get_logger(__name__)
 
@@ -111,7 +112,7 @@ def http_loop(app: ASGIApp, listener: socket.socket, *, on_ready: Callable[[], N
             server_header=False,
             h11_max_incomplete_event_size=16_384,
             timeout_graceful_shutdown=5,
-            limit_concurrency=500,
+            http=PromptConnection,
         )
         server = uvicorn.Server(config)
         # Not `serve`, which would take the signals for itself: the service's stop decides.

@@ -7,7 +7,7 @@ here unless it carries exactly one of ``require(Scope.…)`` and ``public("why")
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -142,6 +142,26 @@ async def test_without_a_token_every_guarded_door_is_shut(service: str) -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
+async def test_a_shut_door_reads_no_body(service: str) -> None:
+    """Not one byte, whatever it is said to be: else anybody could fill the memory, or be told what is wrong with their JSON."""
+    read = []
+
+    async def body() -> AsyncIterator[bytes]:
+        read.append(True)
+        yield b"{bad"
+
+    doors = [door for door, _ in GUARDED if door.service == service]
+    async with calling(app_of(service)) as http:
+        answers = {
+            f"{door} with {kind}": await knock(http, door, body(), **{"content-type": kind})
+            for door in doors
+            for kind in ("application/json", "multipart/form-data; boundary=x", "text/csv")
+        }
+    assert answers == dict.fromkeys(answers, 401)
+    assert not read
+
+
+@pytest.mark.parametrize("service", SERVICES)
 async def test_a_token_of_another_scope_opens_no_guarded_door(service: str, database: Database) -> None:
     clock = FakeClock()
     async with UnitOfWork(database.engine, source="test", wake=Wake()).transaction() as tx:
@@ -171,8 +191,10 @@ def calling(app: FastAPI) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://leadpact")
 
 
-async def knock(http: httpx.AsyncClient, door: Door, **headers: str) -> int:
-    """Call the door with a well-formed path and no body; the answer's status."""
+async def knock(
+    http: httpx.AsyncClient, door: Door, body: AsyncIterator[bytes] | None = None, **headers: str
+) -> int:
+    """Call the door with a well-formed path, and no body unless there is one; the answer's status."""
     names = dict.fromkeys(door.route.param_convertors, str(uuid.uuid4()))
     path = str(door.route.path_format).format(**names)
-    return (await http.request(door.methods[0], path, headers=headers)).status_code
+    return (await http.request(door.methods[0], path, headers=headers, content=body)).status_code

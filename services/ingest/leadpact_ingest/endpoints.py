@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
 from starlette.responses import Response
 
+from leadpact.access.guarded_route import GuardedRoute
 from leadpact.access.scopes import Scope, public, require
 from leadpact.clock import Clock
 from leadpact.runtime.storable import NO_NUL
@@ -68,7 +69,7 @@ def create_form_router(door: FormDoor) -> APIRouter:
 
 def create_receipts_router(uow: UnitOfWork) -> APIRouter:
     """What became of posts."""
-    router = APIRouter(tags=["receipts"])
+    router = APIRouter(tags=["receipts"], route_class=GuardedRoute)
 
     @router.get("/v1/receipts/{receipt_id}", dependencies=[require(Scope.INGEST)])
     async def get_receipt(receipt_id: UUID) -> ReceiptView:
@@ -81,7 +82,7 @@ def create_receipts_router(uow: UnitOfWork) -> APIRouter:
 
 def create_form_keys_router(uow: UnitOfWork, sources: SourceBook, clock: Clock) -> APIRouter:
     """Public keys of forms."""
-    router = APIRouter(tags=["form keys"], dependencies=[require(Scope.ADMIN)])
+    router = APIRouter(tags=["form keys"], dependencies=[require(Scope.ADMIN)], route_class=GuardedRoute)
 
     @router.post("/v1/form-keys", status_code=201)
     async def create_form_key(wanted: NewFormKey) -> FormKey:

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from leadpact.clock import Clock
 from leadpact.errors import Fault, Transient
 from leadpact.ids import new_id
-from leadpact.runtime.problems import Problem, problem
+from leadpact.runtime.problems import BodyProblem, Problem, problem
 from leadpact_ingest import cors
 from leadpact_ingest.accept import (
     Accepted,
@@ -117,6 +117,8 @@ async def _read_body(request: Request) -> bytes:
             body += chunk
             if len(body) > MAX_BODY_BYTES:
                 raise _too_large()
+    except BodyProblem as error:
+        raise error.problem from error
     except ClientDisconnect as error:
         raise Problem(400, "incomplete-body", "The connection ended before the body did.") from error
     return bytes(body)

@@ -15,6 +15,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy import text
 
+from leadpact.access.guarded_route import GuardedRoute
 from leadpact.access.scopes import IngestCaller, Scope, require
 from leadpact.clock import Clock
 from leadpact.errors import Fault
@@ -137,7 +138,7 @@ async def _opened(file: ReceivedFile, encoding: str | None) -> TableFacts:
 
 def create_uploads_router(door: UploadDoor) -> APIRouter:
     """The addresses of uploads."""
-    router = APIRouter(tags=["uploads"])
+    router = APIRouter(tags=["uploads"], route_class=GuardedRoute)
 
     @router.post(
         "/v1/uploads",

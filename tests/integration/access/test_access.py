@@ -151,6 +151,28 @@ async def test_an_unknown_scope_is_refused_by_name(
     assert "'reed'" in answer.json()["errors"][0]["detail"]
 
 
+@pytest.mark.parametrize("is_declared", [True, False])
+async def test_a_body_that_is_too_long_is_not_read_to_its_end(
+    http: httpx.AsyncClient, uow: UnitOfWork, clock: FakeClock, is_declared: bool
+) -> None:
+    admin = bearer(await a_token(uow, clock, Scope.ADMIN))
+    parts = 0
+
+    async def body() -> AsyncIterator[bytes]:
+        nonlocal parts
+        while parts < 1_000:
+            parts += 1
+            yield b" " * 100_000
+
+    length = {"Content-Length": "100000000"} if is_declared else {}
+    answer = await http.post(
+        "/v1/tokens", content=body(), headers={**admin, **length, "Content-Type": "application/json"}
+    )
+    assert (answer.status_code, answer.json()["title"]) == (413, "Too large")
+    assert "1,000,000 bytes" in answer.json()["detail"]
+    assert parts == (0 if is_declared else 11)
+
+
 async def sign_in(http: httpx.AsyncClient, token: str, **fields: str) -> httpx.Response:
     return await http.post(
         "/sign-in", data={"token": token, **fields}, headers={"Origin": "https://pact.example"}

@@ -107,3 +107,10 @@ async def test_a_process_without_its_database_is_not_ready(parts: Parts) -> None
 
     assert answer.status_code == 503
     assert "ok" not in answer.json()["checks"].values()
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz"])
+async def test_the_probes_answer_those_who_only_want_the_head(parts: Parts, path: str) -> None:
+    transport = httpx.ASGITransport(create_app(parts, [], real_time=parts.clock))
+    async with httpx.AsyncClient(transport=transport, base_url="http://pact.example") as client:
+        assert (await client.head(path)).status_code == 200

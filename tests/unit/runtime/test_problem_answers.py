@@ -76,6 +76,16 @@ async def test_a_field_is_told_what_is_wrong_and_the_fix(
     assert fault["fix"]
 
 
+async def test_a_body_that_is_no_json_says_where_it_stops_being_any(http: httpx.AsyncClient) -> None:
+    answer = await http.put(REPORT, content='{"at": nine}', headers={"Content-Type": "application/json"})
+    assert answer.status_code == 400
+    (fault,) = answer.json()["errors"]
+    assert (fault["pointer"], fault["detail"]) == (
+        "#",
+        "stops being JSON at character 8: Expecting value",
+    )
+
+
 async def test_an_id_that_is_none_is_not_repeated(http: httpx.AsyncClient) -> None:
     answer = await http.get("/v1/reports/jo@globex.example")
     (fault,) = answer.json()["errors"]

@@ -12,15 +12,15 @@ from uuid import UUID
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
-from fastapi.routing import APIRoute
 from pydantic import ValidationError
 
+from leadpact.access.guarded_route import GuardedRoute
 from leadpact.access.scopes import Caller, Scope, public, require
 from leadpact.clock import Clock
 from leadpact.errors import NotFound, Refused, Transient
 from leadpact.pact.book import PactBook
 from leadpact.runtime.pages import cursor, read_cursor
-from leadpact.runtime.problems import Problem
+from leadpact.runtime.problems import BodyProblem, Problem
 from leadpact.runtime.storable import NO_NUL
 from leadpact.storage.unit_of_work import Transaction, UnitOfWork
 from leadpact.storage.wake import Wake
@@ -66,7 +66,7 @@ Typed = Annotated[str, Form(max_length=2_000, pattern=NO_NUL)]
 AssignmentId = Annotated[UUID, Form()]
 
 
-class PageRoute(APIRoute):
+class PageRoute(GuardedRoute):
     """A route whose errors are pages too. Who is not signed in gets the gatekeeper's own answer: the way to the door."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -75,6 +75,8 @@ class PageRoute(APIRoute):
         async def answer(request: Request) -> Response:
             try:
                 return await handle(request)
+            except BodyProblem as error:
+                return _error_page(error.problem)
             except (Refused, Transient, RequestValidationError) as error:
                 if isinstance(error, Problem) and error.status in (303, 401):
                     raise

@@ -10,6 +10,7 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationInfo, model_validator
 
+from leadpact.access.guarded_route import GuardedRoute
 from leadpact.access.scopes import Scope, require
 from leadpact.clock import Clock
 from leadpact.domain.clean_text import clean
@@ -108,7 +109,7 @@ class Taken(BaseModel):
 
 def create_router(uow: UnitOfWork, clock: Clock) -> APIRouter:
     """The route for activities."""
-    router = APIRouter(tags=["activities"])
+    router = APIRouter(tags=["activities"], route_class=GuardedRoute)
 
     @router.post("/v1/activities", status_code=202, dependencies=[require(Scope.WORK)])
     async def record(said: NewActivity, idempotency_key: IdempotencyKey = None) -> Taken:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
+from leadpact.access.guarded_route import GuardedRoute
 from leadpact.access.scopes import Scope, require
 from leadpact.clock import Clock
 from leadpact.storage.unit_of_work import UnitOfWork
@@ -26,7 +27,7 @@ from leadpact_router.views import Assignment, read_assignment
 
 def create_router(desk: Desk, uow: UnitOfWork, clock: Clock) -> APIRouter:
     """Routes for assignments."""
-    router = APIRouter(prefix="/v1/assignments", tags=["assignments"])
+    router = APIRouter(prefix="/v1/assignments", tags=["assignments"], route_class=GuardedRoute)
     work = [require(Scope.WORK)]
 
     @router.get("/{assignment_id}", dependencies=[require(Scope.READ)])

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 from sqlalchemy import text
 
+from leadpact.access.guarded_route import GuardedRoute
 from leadpact.access.scopes import Scope, require
 from leadpact.clock import Clock
 from leadpact.errors import Fault
@@ -52,7 +53,7 @@ class LeadDetail(LeadStory):
 
 def create_router(desk: Desk, uow: UnitOfWork, book: PactBook, clock: Clock) -> APIRouter:
     """Routes for leads."""
-    router = APIRouter(prefix="/v1/leads", tags=["leads"])
+    router = APIRouter(prefix="/v1/leads", tags=["leads"], route_class=GuardedRoute)
     read = [require(Scope.READ)]
 
     @router.get("", dependencies=read)

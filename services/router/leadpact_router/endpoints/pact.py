@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, Field
 from sqlalchemy import text
 
+from leadpact.access.guarded_route import GuardedRoute
 from leadpact.access.scopes import Caller, Scope, require
 from leadpact.errors import NotFound
 from leadpact.pact.book import PactBook
@@ -63,7 +64,7 @@ class PactHistory(BaseModel):
 
 def create_router(uow: UnitOfWork, book: PactBook, wake: Wake) -> APIRouter:
     """Routes for the pact."""
-    router = APIRouter(prefix="/v1/pact", tags=["pact"])
+    router = APIRouter(prefix="/v1/pact", tags=["pact"], route_class=GuardedRoute)
     read = [require(Scope.READ)]
 
     @router.get("", dependencies=read)

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import text
 
+from leadpact.access.guarded_route import GuardedRoute
 from leadpact.access.scopes import Scope, require
 from leadpact.clock import Clock
 from leadpact.domain.company_domain import domain_of_website
@@ -180,7 +181,7 @@ class Imported(BaseModel):
 
 def create_reps_router(uow: UnitOfWork, book: PactBook, clock: Clock, wake: Wake) -> APIRouter:
     """Routes for reps and absences."""
-    router = APIRouter(tags=["reps"])
+    router = APIRouter(tags=["reps"], route_class=GuardedRoute)
     read, admin = [require(Scope.READ)], [require(Scope.ADMIN)]
 
     @router.get("/v1/reps", dependencies=read)
@@ -276,7 +277,7 @@ def create_reps_router(uow: UnitOfWork, book: PactBook, clock: Clock, wake: Wake
 
 def create_accounts_router(uow: UnitOfWork, clock: Clock, wake: Wake) -> APIRouter:
     """Routes for accounts."""
-    router = APIRouter(prefix="/v1/accounts", tags=["accounts"])
+    router = APIRouter(prefix="/v1/accounts", tags=["accounts"], route_class=GuardedRoute)
     read, admin = [require(Scope.READ)], [require(Scope.ADMIN)]
 
     @router.get("", dependencies=read)

@@ -10,6 +10,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from leadpact.access.guarded_route import GuardedRoute
 from leadpact.access.scopes import Scope, require
 from leadpact.clock import Clock
 from leadpact.errors import Fault
@@ -179,7 +180,12 @@ class Replayed(BaseModel):
 
 def create_endpoints_router(uow: UnitOfWork, clock: Clock, wake: Wake, *, allow_private: bool) -> APIRouter:
     """Routes for endpoints."""
-    router = APIRouter(prefix="/v1/webhook-endpoints", tags=["webhooks"], dependencies=[require(Scope.ADMIN)])
+    router = APIRouter(
+        prefix="/v1/webhook-endpoints",
+        tags=["webhooks"],
+        dependencies=[require(Scope.ADMIN)],
+        route_class=GuardedRoute,
+    )
 
     @router.post("", status_code=201)
     async def create(wanted: EndpointIn) -> EndpointCreated:
@@ -263,7 +269,7 @@ def create_endpoints_router(uow: UnitOfWork, clock: Clock, wake: Wake, *, allow_
 
 def create_deliveries_router(uow: UnitOfWork, clock: Clock, wake: Wake) -> APIRouter:
     """Routes for deliveries."""
-    router = APIRouter(prefix="/v1/deliveries", tags=["webhooks"])
+    router = APIRouter(prefix="/v1/deliveries", tags=["webhooks"], route_class=GuardedRoute)
 
     @router.get("", dependencies=[require(Scope.READ)])
     async def show_all(

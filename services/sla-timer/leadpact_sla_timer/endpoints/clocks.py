@@ -9,6 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
+from leadpact.access.guarded_route import GuardedRoute
 from leadpact.access.scopes import Scope, require
 from leadpact.clock import Clock
 from leadpact.errors import NotFound
@@ -120,7 +121,9 @@ class ClockPage(BaseModel):
 
 def create_router(uow: UnitOfWork, book: PactBook, clock: Clock) -> APIRouter:
     """The routes of clocks."""
-    router = APIRouter(prefix="/v1/clocks", tags=["clocks"], dependencies=[require(Scope.READ)])
+    router = APIRouter(
+        prefix="/v1/clocks", tags=["clocks"], dependencies=[require(Scope.READ)], route_class=GuardedRoute
+    )
 
     @router.get("")
     async def list_clocks(

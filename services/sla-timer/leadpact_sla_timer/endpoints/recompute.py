@@ -9,6 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from leadpact.access.guarded_route import GuardedRoute
 from leadpact.access.scopes import AdminCaller, Scope, require
 from leadpact.clock import Clock
 from leadpact.events import Topic
@@ -65,7 +66,7 @@ class Order(BaseModel):
 
 def create_router(uow: UnitOfWork, book: PactBook, clock: Clock, wake: Wake) -> APIRouter:
     """The routes of recomputing."""
-    router = APIRouter(prefix="/v1/clocks", tags=["clocks"])
+    router = APIRouter(prefix="/v1/clocks", tags=["clocks"], route_class=GuardedRoute)
 
     @router.get("/recompute", dependencies=[require(Scope.READ)])
     async def list_moves(

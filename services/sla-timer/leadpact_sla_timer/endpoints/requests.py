@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from sqlalchemy import select
 
+from leadpact.access.guarded_route import GuardedRoute
 from leadpact.access.scopes import Scope, require
 from leadpact.storage.unit_of_work import UnitOfWork
 from leadpact_sla_timer.record import Request, Waits
@@ -53,7 +54,7 @@ class RequestList(BaseModel):
 
 def create_router(uow: UnitOfWork) -> APIRouter:
     """The route of requests."""
-    router = APIRouter(prefix="/v1/clocks", tags=["clocks"])
+    router = APIRouter(prefix="/v1/clocks", tags=["clocks"], route_class=GuardedRoute)
 
     @router.get("/requests", dependencies=[require(Scope.READ)])
     async def list_requests(lead: UUID) -> RequestList:
