@@ -101,6 +101,11 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _bug)
 
 
+def faults_of(error: RequestValidationError) -> list[Fault]:
+    """What the framework found wrong in a request, in words that say what to do."""
+    return [_fault(found) for found in error.errors()[:_MOST_FAULTS]]
+
+
 async def _refused(_: Request, error: Exception) -> ProblemResponse:
     assert isinstance(error, Refused)
     if isinstance(error, Problem):
@@ -121,7 +126,7 @@ async def _transient(request: Request, error: Exception) -> ProblemResponse:
 
 async def _invalid(_: Request, error: Exception) -> ProblemResponse:
     assert isinstance(error, RequestValidationError)
-    faults = [_fault(found) for found in error.errors()[:_MOST_FAULTS]]
+    faults = faults_of(error)
     if any(fault["type"] == "json_invalid" for fault in error.errors()):
         return problem(400, "malformed-json", "The body is not valid JSON.", faults=faults)
     return problem(422, "invalid-field", "Some fields cannot be used as they are.", faults=faults)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
 from typing import Any, cast
@@ -34,7 +35,7 @@ from leadpact.ids import new_id
 from leadpact.runtime.pages import cursor
 from leadpact.runtime.problems import Problem
 from tests.integration.router.api.conftest import Service
-from tests.support.routing import PACT, PAUSING_PACT, captured, downloaded
+from tests.support.routing import PACT, PAUSING_PACT, REPS, captured, downloaded
 
 
 class Text(HTMLParser):
@@ -477,6 +478,77 @@ async def test_leads_are_looked_for_and_paged_without_a_script(service: Service)
     assert "No lead is like that" in (await service.http.get("/leads?q=initech")).text
 
 
+@pytest.mark.parametrize("asked", ["ana", "ANA", "Ana Berger", "ana berger", " berg", "BERGER "])
+async def test_leads_are_found_by_their_owner_as_the_board_shows_them(service: Service, asked: str) -> None:
+    await service.router.put_reps(replace(REPS[0], name="Ana Berger"), replace(REPS[1], name="Diana Roth"))
+    await service.router.hear(*(captured(f"p{number}@globex.example") for number in range(6)))
+    theirs = {lead["email"] for lead in (await service.get("/v1/leads", owner="ana"))["items"]}
+    assert theirs
+    page = (await service.http.get("/leads", params={"owner": asked})).text
+    assert set(re.findall(r">(p\d@globex\.example)", page)) == theirs
+    assert f'value="{asked}"' in page
+    assert '<option value="Ana Berger">ana</option>' in page
+
+
+async def test_a_part_of_a_name_finds_the_leads_of_all_who_have_it_on_every_page(service: Service) -> None:
+    await service.router.put_reps(replace(REPS[0], name="Jo Berg"), replace(REPS[1], name="Kim Bergmann"))
+    await service.router.hear(*(captured(f"p{number}@globex.example") for number in range(165)))
+    theirs = [await ids_of(service, owner) for owner in ("ana", "ben")]
+    assert all(theirs)
+    found, path = [], "?owner=berg"
+    while path:
+        page = (await service.http.get("/leads" + path.replace("&amp;", "&"))).text
+        found += re.findall(r'"/leads/([0-9a-f-]{36})"', page)
+        [path] = re.findall(r'rel="next" href="([^"]+)"', page) or [""]
+    assert len(found) > 50
+    assert sorted(found) == sorted(theirs[0] + theirs[1])
+
+
+async def ids_of(service: Service, owner: str) -> list[str]:
+    """The leads that the API says a rep has."""
+    return [lead["id"] for lead in (await service.get("/v1/leads", owner=owner, limit=200))["items"]]
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("/leads?stage=asigned", "stage: 'asigned' is no stage that anybody knows; did you mean assigned?"),
+        ("/leads?stage=17", "use one of: new, mql, assigned, held"),
+        ("/leads?owner=Anna", "owner: 'Anna' is no owner that anybody knows; did you mean Ana?"),
+        ("/leads?owner=xxxx", "use one of: Ana, Ben, Cem, Dora"),
+        ("/leads?source=websit-demo", "did you mean website-demo?"),
+        ("/leads?q=%00", "q: holds the character U+0000; remove it"),
+        ("/leads?owner=a%00", "owner: holds the character U+0000; remove it"),
+        ("/leads?q=" + "x" * 201, "q: String should have at most 200 characters"),
+        (
+            "/deliveries?state=deliverd",
+            "state: 'deliverd' is no state that anybody knows; did you mean delivered?",
+        ),
+        ("/deliveries?state=%00", "state: holds the character U+0000; remove it"),
+    ],
+)
+async def test_a_filter_that_means_nothing_says_so_with_the_nearest_that_does(
+    service: Service, path: str, says: str
+) -> None:
+    await service.assigned()
+    answer = await service.http.get(path)
+    assert answer.status_code == 422
+    assert answer.headers["content-type"].startswith("text/html")
+    assert says in str(Text(answer.text))
+    assert 'href="/deliveries"' in answer.text, "it has the layout of the board"
+
+
+async def test_a_form_with_an_assignment_that_is_none_says_so(service: Service) -> None:
+    lead = await service.assigned()
+    for form, says in (
+        ({"assignment_id": "17"}, "assignment id: is no UUID; take the id as it was given"),
+        ({}, "assignment id: is missing"),
+    ):
+        answer = await service.http.post(f"/leads/{lead['id']}/accept", data=form)
+        assert answer.status_code == 422
+        assert says in str(Text(answer.text))
+
+
 async def test_what_is_not_there_is_said_on_a_page(service: Service) -> None:
     for path in (f"/leads/{uuid4()}", "/leads/17", f"/deliveries/{uuid4()}", "/board/static/../pages.py"):
         answer = await service.http.get(path)
@@ -486,6 +558,7 @@ async def test_what_is_not_there_is_said_on_a_page(service: Service) -> None:
 
 async def test_deliveries_are_shown_with_their_attempts_and_can_be_sent_again(service: Service) -> None:
     assert "No other system listens yet" in await words(service, "/deliveries")
+    assert "curl -X POST http://router/v1/webhook-endpoints" in await words(service, "/deliveries")
     made = await service.http.post("/v1/webhook-endpoints", json={"url": "http://127.0.0.1:9/hook"})
     sent = await service.http.post(f"/v1/webhook-endpoints/{made.json()['id']}/test")
     listed = await words(service, "/deliveries?state=pending")
