@@ -80,7 +80,7 @@ class PageRoute(APIRoute):
             except (Refused, Transient, RequestValidationError) as error:
                 if isinstance(error, Problem) and error.status in (303, 401):
                     raise
-                return _error_page(error)
+                return _page_of(error)
 
         return answer
 
@@ -364,7 +364,12 @@ def _next_page(asked: dict[str, Any], place: object) -> str:
     return "?" + urlencode({**query, "after": cursor(place)})
 
 
-def _error_page(error: Refused | Transient | RequestValidationError) -> HTMLResponse:
+def error_page(status: int, detail: str, faults: Sequence[Fault] = ()) -> HTMLResponse:
+    """What is wrong, as a page. It is the same for everybody, signed in or not."""
+    return page("error.html", status=status, detail=detail, faults=faults)
+
+
+def _page_of(error: Refused | Transient | RequestValidationError) -> HTMLResponse:
     faults: Sequence[Fault] = error.faults if isinstance(error, Refused) else ()
     match error:
         case Problem():
@@ -379,4 +384,4 @@ def _error_page(error: Refused | Transient | RequestValidationError) -> HTMLResp
             status, detail = 404, "There is no such page."
         case RequestValidationError():
             status, detail, faults = 422, "Some fields cannot be used as they are.", faults_of(error)
-    return page("error.html", status=status, detail=detail, faults=faults)
+    return error_page(status, detail, faults)

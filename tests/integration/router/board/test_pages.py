@@ -556,6 +556,24 @@ async def test_what_is_not_there_is_said_on_a_page(service: Service) -> None:
     assert (await service.http.get("/leads/17")).headers["content-type"].startswith("text/html")
 
 
+async def test_a_browser_gets_a_page_for_an_address_that_is_not_there(service: Service) -> None:
+    """One that is for forms only is none either: who reloads after a refusal has it in the address bar."""
+    for path, status in (("/nothing", 404), (f"/leads/{uuid4()}/accept", 405)):
+        answer = await service.http.get(path, headers={"Accept": "text/html,*/*;q=0.8"})
+        assert answer.status_code == status
+        assert answer.headers["content-type"].startswith("text/html")
+        assert "There is no such page" in answer.text
+        assert 'href="/deliveries"' in answer.text, "it has the layout of the board"
+        assert answer.headers.get("allow") == {404: None, 405: "POST"}[status]
+
+
+async def test_programs_and_whoever_asks_the_api_get_a_problem_for_it(service: Service) -> None:
+    for path, accept in (("/nothing", "*/*"), ("/nothing", "application/json"), ("/v1/nothing", "text/html")):
+        answer = await service.http.get(path, headers={"Accept": accept})
+        assert answer.status_code == 404
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
 async def test_deliveries_are_shown_with_their_attempts_and_can_be_sent_again(service: Service) -> None:
     assert "No other system listens yet" in await words(service, "/deliveries")
     assert "curl -X POST http://router/v1/webhook-endpoints" in await words(service, "/deliveries")
