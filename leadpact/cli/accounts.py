@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import typer
 
@@ -23,9 +24,16 @@ def import_accounts(file: CsvFile, as_json: AsJson = False, url: Url = None, dat
 
     async def bring_in(api: Api) -> None:
         done = await api.post("/v1/accounts/import", **body)
-        print(json.dumps(done) if as_json else f"{done['imported']} accounts were added or updated.")
+        print(json.dumps(done, ensure_ascii=False) if as_json else _done(done))
 
     call_api(url, data, bring_in)
+
+
+def _done(done: dict[str, Any]) -> str:
+    said = f"{done['imported']} accounts were added or updated."
+    if unknown := done["not_on_the_roster"]:
+        said += f"\nOwners not on the roster, so they are given no lead: {', '.join(unknown)}. `leadpact reps import FILE` adds them."
+    return said
 
 
 @app.command("list")

@@ -168,7 +168,8 @@ def create_app(
     app = FastAPI(
         title="Leadpact", version=leadpact.__version__, openapi_url=None, docs_url=None, redoc_url=None
     )
-    install_problem_handlers(app)
+    pages = [service.error_page for service in services if service.error_page is not None]
+    install_problem_handlers(app, error_page=pages[0] if pages else None)
     app.add_middleware(InHand, always=PROBES)
     access = parts.uow("access")
     app.state.gatekeeper = DatabaseGatekeeper(access, real_time)

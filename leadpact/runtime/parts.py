@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from leadpact.bus.carrier import Carrier
 from leadpact.clock import Clock
 from leadpact.pact.book import PactBook
+from leadpact.runtime.problems import ErrorPage
 from leadpact.runtime.service import Loop
 from leadpact.runtime.settings import Settings
 from leadpact.storage.unit_of_work import UnitOfWork
@@ -37,10 +38,14 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A service: its routes, its loops, what it waits for before it is ready, and what it must close at the end."""
+    """A service: its routes, its loops, what it waits for before it is ready, and what it must close at the end.
+
+    ``error_page`` is how its pages tell of an error, if it has pages.
+    """
 
     name: str
     routers: Sequence[APIRouter]
     loops: Sequence[Loop]
     ready_checks: dict[str, Callable[[], Awaitable[None]]] = field(default_factory=dict)
     on_stop: Sequence[Callable[[], Awaitable[None]]] = ()
+    error_page: ErrorPage | None = None

@@ -6,14 +6,15 @@ more than 900 characters, whatever was sent. One problem type per situation; ``t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
@@ -100,13 +101,25 @@ def problem(
     return ProblemResponse(body, status_code=status, headers=headers)
 
 
-def install_problem_handlers(app: FastAPI) -> None:
-    """Make ``app`` answer every error, expected or not, as a problem."""
+ErrorPage = Callable[[int, str], Response]
+"""Makes the page that tells a browser of an error, from its status and what is wrong."""
+
+
+def install_problem_handlers(app: FastAPI, *, error_page: ErrorPage | None = None) -> None:
+    """Make ``app`` answer every error, expected or not, as a problem.
+
+    Where there is an ``error_page``, a browser outside the API gets one for an address that is not there or not taken so.
+    """
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(Transient, _transient)
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(HTTPException, partial(_http, error_page=error_page))
     app.add_exception_handler(Exception, _bug)
+
+
+def faults_of(error: RequestValidationError) -> list[Fault]:
+    """What the framework found wrong in a request, in words that say what to do."""
+    return [_fault(found) for found in error.errors()[:_MOST_FAULTS]]
 
 
 async def _refused(_: Request, error: Exception) -> ProblemResponse:
@@ -129,16 +142,18 @@ async def _transient(request: Request, error: Exception) -> ProblemResponse:
 
 async def _invalid(_: Request, error: Exception) -> ProblemResponse:
     assert isinstance(error, RequestValidationError)
-    faults = [_fault(found) for found in error.errors()[:_MOST_FAULTS]]
+    faults = faults_of(error)
     if any(fault["type"] == "json_invalid" for fault in error.errors()):
         return problem(400, "malformed-json", "The body is not valid JSON.", faults=faults)
     return problem(422, "invalid-field", "Some fields cannot be used as they are.", faults=faults)
 
 
-async def _http(request: Request, error: Exception) -> ProblemResponse:
+async def _http(request: Request, error: Exception, *, error_page: ErrorPage | None) -> Response:
     assert isinstance(error, HTTPException)
     if isinstance(error, BodyProblem):
         return await _refused(request, error.problem)
+    if error_page is not None and _is_for_a_person(request):
+        return _on_page(request, error, error_page)
     title = HTTPStatus(error.status_code).phrase
     kind = title.lower().replace(" ", "-")
     match error.status_code:
@@ -151,6 +166,22 @@ async def _http(request: Request, error: Exception) -> ProblemResponse:
             detail = f"This address does not take {request.method}. It takes {methods}."
             return problem(405, kind, detail, headers={"Allow": methods})
     return problem(error.status_code, kind, str(error.detail or title), headers=dict(error.headers or {}))
+
+
+def _is_for_a_person(request: Request) -> bool:
+    """Whether a browser shows the answer: who calls the API decides by the problem's type, whatever they say they accept."""
+    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/v1/")
+
+
+def _on_page(request: Request, error: HTTPException, error_page: ErrorPage) -> Response:
+    match error.status_code:
+        case HTTPStatus.NOT_FOUND:
+            return error_page(404, "There is no such page.")
+        case HTTPStatus.METHOD_NOT_ALLOWED:
+            answer = error_page(405, "There is no such page, only a button that leads to this address.")
+            answer.headers["Allow"] = ", ".join(_methods_at(request))
+            return answer
+    return error_page(error.status_code, str(error.detail))
 
 
 def _methods_at(request: Request) -> list[str]:

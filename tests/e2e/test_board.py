@@ -206,6 +206,26 @@ async def test_a_delivery_is_looked_into_and_sent_again(
     assert visitor.faults == []
 
 
+async def test_a_delivery_that_waits_for_its_next_attempt_is_sent_now(
+    running: Running, browser: Browser, uow_for: Callable[[str], UnitOfWork]
+) -> None:
+    await agree(uow_for("test"), running)
+    async with ReceiverZoo.running() as zoo:
+        await running.api.post("/v1/webhook-endpoints", json={"url": zoo.url("/500")})
+        await running.post_form("kathe@globex.example", "Käthe Müller")
+        page = (await sign_in(await browser.new_context(), running)).page
+        delivery = page.get_by_role("region", name="Deliveries").get_by_role("link", name="lead.assigned")
+        await delivery.click()
+        attempts = page.get_by_role("region", name="Attempts")
+        await expect(attempts).to_contain_text("500")
+        await page.get_by_role("button", name="Send now").click()
+        async with asyncio.timeout(PATIENCE_MS / 1000):
+            while len(zoo.received) < 2:
+                zoo.visited.clear()
+                await zoo.visited.wait()
+    assert len({one.headers["webhook-id"] for one in zoo.received}) == 1
+
+
 async def test_everything_can_be_read_and_done_without_javascript(
     running: Running, browser: Browser, uow_for: Callable[[str], UnitOfWork]
 ) -> None:

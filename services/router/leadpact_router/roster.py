@@ -28,6 +28,7 @@ from leadpact.ids import new_id
 from leadpact.pact.words import COUNTRIES, nearest, nearest_country, one_of
 from leadpact.storage.bulk import insert_rows
 from leadpact.storage.unit_of_work import Transaction
+from leadpact_router.rep_refs import RepRefs
 from leadpact_router.tables import absence as absence_table
 from leadpact_router.tables import account as account_table
 from leadpact_router.tables import rep as rep_table
@@ -142,6 +143,12 @@ async def put_accounts(tx: Transaction, entries: Sequence[AccountEntry], now: da
     await insert_rows(
         tx, account_table, in_order, conflict=f"(domain) DO UPDATE SET {_all_but('domain', in_order, 'id')}"
     )
+
+
+async def not_on_the_roster(tx: Transaction, refs: Iterable[str]) -> list[str]:
+    """Those of ``refs`` (ids or e-mail addresses) that mean no rep, in the order of the alphabet."""
+    known = RepRefs((row.id, row.email) for row in await tx.execute(text("SELECT id, email FROM rep")))
+    return sorted(ref for ref in set(refs) if known.id_of(ref) is None)
 
 
 async def add_absence(

@@ -8,7 +8,7 @@ from leadpact.bus.consume import run_consumer
 from leadpact.runtime.parts import Built, Parts
 from leadpact.runtime.service import Loop, rounds
 from leadpact_router.board.changes import Changes
-from leadpact_router.board.pages import Board, create_board_router
+from leadpact_router.board.pages import Board, create_board_router, error_page
 from leadpact_router.calendars import CalendarShelf
 from leadpact_router.endpoints import activities, assignments, leads, pact, roster, webhooks
 from leadpact_router.endpoints.desk import Desk
@@ -67,4 +67,5 @@ def build(parts: Parts) -> Built:
             Loop("router.board", changes.run),
         ),
         on_stop=(client.aclose,),
+        error_page=error_page,
     )

@@ -210,10 +210,12 @@ class LeadStory(View):
 
 @dataclass(frozen=True, slots=True)
 class LeadFilter:
-    """Which leads: every condition that is given must hold. ``q`` is looked for in name, company, address and number."""
+    """Which leads: every condition that is given must hold. ``owners`` are ids, of which one has the lead; ``q`` is looked for in
+    name, company, address and number.
+    """
 
     stage: Stage | None = None
-    owner: str | None = None
+    owners: tuple[str, ...] | None = None
     source: str | None = None
     band: str | None = None
     q: str | None = None
@@ -314,7 +316,7 @@ async def page_of_leads(
     """The newest ``limit`` leads before ``after``, by when we first met them, and the id that continues; None at the end."""
     conditions: dict[str, tuple[str, Any]] = {
         "stage": ("l.stage = :stage", wanted.stage),
-        "owner": ("l.owner = :owner", wanted.owner),
+        "owners": _owned_by(wanted.owners),
         "source": ("l.source = :source", wanted.source),
         "band": ("l.band = :band", wanted.band),
         "q": (
@@ -365,6 +367,13 @@ async def read_assignment(tx: Transaction, assignment_id: UUID, now: datetime) -
     if row is None:
         raise NotFound(f"There is no assignment {assignment_id}")
     return Assignment.model_validate(row)
+
+
+def _owned_by(owners: tuple[str, ...] | None) -> tuple[str, Any]:
+    """One owner's leads come out of an index in their order; those of several have to be sorted."""
+    if owners is not None and len(owners) == 1:
+        return "l.owner = :owners", owners[0]
+    return "l.owner = ANY(CAST(:owners AS text[]))", owners and list(owners)
 
 
 def _containing(words: str) -> str:

@@ -18,7 +18,7 @@ from leadpact.bus.carriers.postgres import PostgresCarrier
 from leadpact.bus.kafka_cluster import KafkaCluster
 from leadpact.bus.kafka_metrics import KafkaMetrics
 from leadpact.bus.relay import Relay
-from leadpact.cli.assemble import create_app
+from leadpact.cli.assemble import SERVICES, create_app
 from leadpact.pact.book import PactBook
 from leadpact.runtime.health import Check
 from leadpact.runtime.parts import Parts
@@ -62,6 +62,19 @@ async def ready(parts: Parts, **watched: Check) -> httpx.Response:
     transport = httpx.ASGITransport(create_app(parts, [], real_time=parts.clock, watched=watched))
     async with httpx.AsyncClient(transport=transport, base_url="http://pact.example") as client:
         return await client.get("/readyz")
+
+
+@pytest.mark.parametrize(
+    ("service", "media_type"), [("router", "text/html"), ("ingest", "application/problem+json")]
+)
+async def test_a_browser_is_told_on_a_page_where_the_process_has_the_board(
+    parts: Parts, service: str, media_type: str
+) -> None:
+    transport = httpx.ASGITransport(create_app(parts, [SERVICES[service](parts)], real_time=parts.clock))
+    async with httpx.AsyncClient(transport=transport, base_url="http://pact.example") as client:
+        answer = await client.get("/nothing", headers={"Accept": "text/html"})
+    assert answer.status_code == 404
+    assert answer.headers["content-type"].partition(";")[0] == media_type
 
 
 async def test_a_relay_that_cannot_work_is_reported_and_leaves_the_process_ready(

@@ -82,12 +82,21 @@ def test_a_pact_with_mistakes_is_not_applied(shell: Shell, tmp_path: Path) -> No
 
 def test_reps_and_accounts_are_brought_in_and_listed(shell: Shell, tmp_path: Path) -> None:
     assert "1 reps" in shell.run("reps", "import", written(tmp_path, "reps.csv", REPS))
-    assert "1 accounts" in shell.run("accounts", "import", written(tmp_path, "accounts.csv", ACCOUNTS))
+    said = shell.run("accounts", "import", written(tmp_path, "accounts.csv", ACCOUNTS))
+    assert said == "1 accounts were added or updated.\n"
     (ana,) = shell.json("reps", "list")
     assert (ana["name"], ana["timezone"], ana["active"]) == ("Ana Berger", "Europe/Berlin", True)
     assert "Ana Berger" in shell.run("reps", "list")
     (account,) = shell.json("accounts", "list")
     assert (account["domain"], account["owner"]) == ("nordlicht.example", "ana")
+
+
+def test_owners_whom_nobody_has_imported_are_named(shell: Shell, tmp_path: Path) -> None:
+    file = written(tmp_path, "accounts.csv", ACCOUNTS)
+    assert "Owners not on the roster, so they are given no lead: ana." in shell.run(
+        "accounts", "import", file
+    )
+    assert shell.json("accounts", "import", file) == {"imported": 1, "not_on_the_roster": ["ana"]}
 
 
 def test_a_rep_returns(shell: Shell, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from fastapi import FastAPI, Request
 from leadpact.runtime import patience
 from leadpact.runtime.patience import InHand
 from leadpact.runtime.problems import install_problem_handlers
-from leadpact.runtime.service import http_loop, listen
+from leadpact.runtime.service import http_loop, listen, run_loops
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -64,8 +64,7 @@ async def _serving() -> AsyncIterator[Served]:
     async def wait(request: Request) -> bool:
         """As a page's stream does, ask what comes next after the body is complete: nothing does, and that is no slow body."""
         await request.body()
-        message = await request.receive()
-        return message["type"] == "http.disconnect"
+        return bool((await request.receive())["type"] == "http.disconnect")
 
     @app.get("/livez")
     async def livez() -> str:
@@ -73,12 +72,12 @@ async def _serving() -> AsyncIterator[Served]:
 
     stop = asyncio.Event()
     listener = listen("127.0.0.1", 0)
-    serving = asyncio.create_task(http_loop(app, listener).run(stop))
-    try:
-        yield Served(listener.getsockname()[1], stop)
-    finally:
-        stop.set()
-        await serving
+    async with asyncio.TaskGroup() as group:
+        group.create_task(run_loops([http_loop(app, listener)], stop))
+        try:
+            yield Served(listener.getsockname()[1], stop)
+        finally:
+            stop.set()
 
 
 PROBE = b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"

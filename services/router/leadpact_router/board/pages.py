@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Annotated, Any
@@ -17,14 +17,15 @@ from pydantic import ValidationError
 from leadpact.access.guarded_route import GuardedRoute
 from leadpact.access.scopes import Caller, Scope, public, require
 from leadpact.clock import Clock
-from leadpact.errors import NotFound, Refused, Transient
+from leadpact.errors import Fault, NotFound, Refused, Transient
 from leadpact.pact.book import PactBook
 from leadpact.runtime.pages import cursor, read_cursor
-from leadpact.runtime.problems import BodyProblem, Problem
+from leadpact.runtime.problems import BodyProblem, Problem, faults_of
 from leadpact.runtime.storable import NO_NUL
 from leadpact.storage.unit_of_work import Transaction, UnitOfWork
 from leadpact.storage.wake import Wake
 from leadpact_router.board.changes import Changes
+from leadpact_router.board.filters import LeadSearch, chosen, read_people
 from leadpact_router.board.now import read_board, read_pact_line, read_pact_text
 from leadpact_router.board.render import STATIC_FILES, page
 from leadpact_router.endpoints.desk import (
@@ -38,12 +39,13 @@ from leadpact_router.endpoints.desk import (
     Report,
     Resumption,
 )
+from leadpact_router.endpoints.leads import refuse_unknown_words
 from leadpact_router.endpoints.roster import RepIdPath
 from leadpact_router.lead import CLOSED_STAGES, Stage
 from leadpact_router.offline import bring_back
 from leadpact_router.release_held import FLOOR_CHANGED
 from leadpact_router.timeline import timeline
-from leadpact_router.views import Assignment, Hold, LeadFilter, LeadStory, page_of_leads, read_story
+from leadpact_router.views import Assignment, Hold, LeadStory, page_of_leads, read_story
 from leadpact_router.webhooks.fan_out import QUEUED
 from leadpact_router.webhooks.read import (
     DeliveryFilter,
@@ -76,11 +78,11 @@ class PageRoute(GuardedRoute):
             try:
                 return await handle(request)
             except BodyProblem as error:
-                return _error_page(error.problem)
+                return _page_of(error.problem)
             except (Refused, Transient, RequestValidationError) as error:
                 if isinstance(error, Problem) and error.status in (303, 401):
                     raise
-                return _error_page(error)
+                return _page_of(error)
 
         return answer
 
@@ -110,7 +112,7 @@ class Board:
         async with self.uow.transaction() as tx:
             frame = await self.frame(tx, caller)
             board = await read_board(tx, self.book, frame["now"])
-        return page(template, **frame, board=board, address=str(request.base_url).rstrip("/"))
+        return page(template, **frame, board=board, address=_address(request))
 
     async def show_lead(self, lead_id: UUID, caller: Caller, *, fault: str = "") -> HTMLResponse:
         """One lead; ``fault`` says what was wrong with what was just sent."""
@@ -135,18 +137,28 @@ class Board:
             fault=fault,
         )
 
-    async def show_leads(self, caller: Caller, wanted: LeadFilter, after: UUID | None) -> HTMLResponse:
+    async def show_leads(self, caller: Caller, search: LeadSearch, after: UUID | None) -> HTMLResponse:
         """A list of leads."""
         async with self.uow.transaction() as tx:
             frame = await self.frame(tx, caller)
+            people = await read_people(tx)
+            wanted = search.wanted(people)
             found, following = await page_of_leads(tx, wanted, now=frame["now"], limit=_PAGE, after=after)
-        next_page = following and _next_page(asdict(wanted), following)
+            if not found:
+                await refuse_unknown_words(tx, self.book, wanted)
+        next_page = following and _next_page(asdict(search), following)
         return page(
-            "leads.html", **frame, leads=found, wanted=wanted, stages=list(Stage), next_page=next_page
+            "leads.html",
+            **frame,
+            leads=found,
+            search=search,
+            stages=list(Stage),
+            people=people,
+            next_page=next_page,
         )
 
     async def show_deliveries(
-        self, caller: Caller, state: DeliveryState | None, after: int | None
+        self, request: Request, caller: Caller, state: DeliveryState | None, after: int | None
     ) -> HTMLResponse:
         """Who is told what, and whether they took it."""
         async with self.uow.transaction() as tx:
@@ -164,6 +176,7 @@ class Board:
             state=state,
             states=list(DeliveryState),
             next_page=next_page,
+            address=_address(request),
         )
 
     async def done(
@@ -244,9 +257,8 @@ def _add_leads(router: APIRouter, board: Board) -> None:
         q: Asked = "",
         after: Asked = "",
     ) -> HTMLResponse:
-        known = Stage(stage) if stage in list(Stage) else None
-        wanted = LeadFilter(known, owner or None, source or None, None, q or None)
-        return await board.show_leads(caller, wanted, read_cursor(after or None, UUID))
+        search = LeadSearch(stage, owner, source, q)
+        return await board.show_leads(caller, search, read_cursor(after or None, UUID))
 
     @router.get("/leads/{lead_id}")
     async def lead(lead_id: UUID, caller: Reader) -> HTMLResponse:
@@ -309,9 +321,12 @@ def _add_leads(router: APIRouter, board: Board) -> None:
 
 def _add_deliveries(router: APIRouter, board: Board) -> None:
     @router.get("/deliveries")
-    async def deliveries(caller: Reader, state: Asked = "", after: Asked = "") -> HTMLResponse:
-        known = DeliveryState(state) if state in list(DeliveryState) else None
-        return await board.show_deliveries(caller, known, read_cursor(after or None, delivery_place))
+    async def deliveries(
+        request: Request, caller: Reader, state: Asked = "", after: Asked = ""
+    ) -> HTMLResponse:
+        asked = chosen("state", state, DeliveryState)
+        place = read_cursor(after or None, delivery_place)
+        return await board.show_deliveries(request, caller, asked, place)
 
     @router.get("/deliveries/{delivery_id}")
     async def delivery(delivery_id: UUID, caller: Reader) -> HTMLResponse:
@@ -340,13 +355,24 @@ def _turns(story: LeadStory) -> list[Assignment | Hold]:
     return sorted([*story.assignments, *story.holds], key=place, reverse=True)
 
 
+def _address(request: Request) -> str:
+    """Where the caller reaches us, for commands that are to be copied."""
+    return str(request.base_url).rstrip("/")
+
+
 def _next_page(asked: dict[str, Any], place: object) -> str:
     """The address of the page after ``place`` of the same list."""
-    query = {name: value for name, value in asked.items() if value is not None}
+    query = {name: value for name, value in asked.items() if value}
     return "?" + urlencode({**query, "after": cursor(place)})
 
 
-def _error_page(error: Exception) -> HTMLResponse:
+def error_page(status: int, detail: str, faults: Sequence[Fault] = ()) -> HTMLResponse:
+    """What is wrong, as a page. It is the same for everybody, signed in or not."""
+    return page("error.html", status=status, detail=detail, faults=faults)
+
+
+def _page_of(error: Refused | Transient | RequestValidationError) -> HTMLResponse:
+    faults: Sequence[Fault] = error.faults if isinstance(error, Refused) else ()
     match error:
         case Problem():
             status, detail = error.status, error.detail
@@ -356,6 +382,8 @@ def _error_page(error: Exception) -> HTMLResponse:
             status, detail = 422, error.detail
         case Transient():
             status, detail = 503, "The database does not answer just now. Try again in a moment."
-        case _:
+        case RequestValidationError() if any(found["loc"][0] == "path" for found in error.errors()):
             status, detail = 404, "There is no such page."
-    return page("error.html", status=status, detail=detail)
+        case RequestValidationError():
+            status, detail, faults = 422, "Some fields cannot be used as they are.", faults_of(error)
+    return error_page(status, detail, faults)

@@ -79,6 +79,7 @@ def _environment() -> Environment:
         points=words.points,
         signed=words.signed,
         spoken=words.spoken,
+        field=words.field,
         pretty=_pretty,
     )
     return environment

@@ -107,5 +107,10 @@ def spoken(word: str | None) -> str:
     return (word or "").replace("_", " ")
 
 
+def field(where: str) -> str:
+    """The field that a fault's place names: ``query:owner`` is the owner, ``#/assignment_id`` the assignment id."""
+    return spoken(where.replace(":", "/").rpartition("/")[2])
+
+
 def _two(many: int, unit: str, few: int, small_unit: str) -> str:
     return f"{many} {unit} {few} {small_unit}" if few else f"{many} {unit}"

@@ -1,8 +1,9 @@
-"""Say once what a text, a moment and a page's size may be, so that no odd value reaches the database."""
+"""Say once what a text, a moment, a page's size and a filter's word may be, so that no odd value reaches the database."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -10,6 +11,7 @@ from fastapi import Query
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
 from leadpact.errors import Fault
+from leadpact.pact.words import nearest
 from leadpact.runtime.problems import Problem
 from leadpact.runtime.storable import NO_NUL
 from leadpact_router.work.recorded import CLOCK_SKEW
@@ -41,6 +43,14 @@ def _no_bare_number(value: object) -> object:
 
 Moment = Annotated[AwareDatetime, BeforeValidator(_no_bare_number), AfterValidator(_in_our_lifetime)]
 """An instant with its offset from UTC."""
+
+
+def unknown_word(field: str, word: str, words: Sequence[str]) -> Problem:
+    """The refusal of a filter's ``word`` that is none of ``words``, with the nearest of them, or all if none is near."""
+    meant = nearest(word, words)
+    fix = f"did you mean {meant}?" if meant else f"use one of: {', '.join(words) or 'none is known yet'}"
+    fault = Fault(f"query:{field}", f"{word!r} is no {field} that anybody knows", fix)
+    return Problem(422, "invalid-field", f"There is no such {field}.", faults=[fault])
 
 
 def happened_at(stated: datetime | None, now: datetime) -> datetime:

@@ -13,15 +13,12 @@ from sqlalchemy import text
 from leadpact.access.guarded_route import GuardedRoute
 from leadpact.access.scopes import Scope, require
 from leadpact.clock import Clock
-from leadpact.errors import Fault
 from leadpact.pact.book import NoPactYet, PactBook
-from leadpact.pact.words import nearest
 from leadpact.runtime.pages import cursor, link_next, read_cursor
-from leadpact.runtime.problems import Problem
 from leadpact.runtime.storable import NO_NUL
 from leadpact.storage.unit_of_work import Transaction, UnitOfWork
 from leadpact_router.endpoints.desk import Closing, ClosingOutcome, Desk
-from leadpact_router.endpoints.fields import After, Limit, Word
+from leadpact_router.endpoints.fields import After, Limit, Word, unknown_word
 from leadpact_router.endpoints.repeats import IdempotencyKey
 from leadpact_router.lead import Stage
 from leadpact_router.timeline import Happened, timeline
@@ -69,7 +66,7 @@ def create_router(desk: Desk, uow: UnitOfWork, book: PactBook, clock: Clock) -> 
         after: After = None,
     ) -> LeadPage:
         """Leads, the newest first. Conditions are joined by *and*."""
-        wanted = LeadFilter(stage, owner, source, band, q)
+        wanted = LeadFilter(stage, None if owner is None else (owner,), source, band, q)
         place = read_cursor(after, UUID)
         async with uow.transaction() as tx:
             found, following_id = await page_of_leads(tx, wanted, now=clock.now(), limit=limit, after=place)
@@ -103,9 +100,9 @@ async def refuse_unknown_words(tx: Transaction, book: PactBook, wanted: LeadFilt
         sources, bands = tuple(pact.sources), pact.scoring.bands.names
     except NoPactYet:
         sources = bands = ()
-    if wanted.owner is not None:
+    for owner in wanted.owners or ():
         reps = await tx.execute(text("SELECT id FROM rep ORDER BY id"))
-        await _check(tx, "owner", wanted.owner, [row.id for row in reps])
+        await _check(tx, "owner", owner, [row.id for row in reps])
     if wanted.source is not None:
         await _check(tx, "source", wanted.source, sources)
     if wanted.band is not None:
@@ -118,7 +115,4 @@ async def _check(tx: Transaction, field: str, word: str, words: Sequence[str]) -
     used = text(f"SELECT EXISTS (SELECT FROM lead WHERE {field} = :word)")
     if (await tx.execute(used, {"word": word})).scalar_one():
         return
-    meant = nearest(word, words)
-    fix = f"did you mean {meant}?" if meant else f"use one of: {', '.join(words) or 'none is known yet'}"
-    fault = Fault(f"query:{field}", f"{word!r} is no {field} that anybody knows", fix)
-    raise Problem(422, "invalid-field", f"There is no such {field}.", faults=[fault])
+    raise unknown_word(field, word, words)

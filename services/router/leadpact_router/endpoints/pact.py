@@ -19,7 +19,7 @@ from leadpact.storage.unit_of_work import Transaction, UnitOfWork
 from leadpact.storage.wake import Wake
 from leadpact_router.endpoints.bodies import read_text
 from leadpact_router.release_held import FLOOR_CHANGED
-from leadpact_router.rep_refs import RepRefs
+from leadpact_router.roster import not_on_the_roster
 
 _LONGEST_PACT_BYTES = 1_048_576
 
@@ -90,7 +90,7 @@ def create_router(uow: UnitOfWork, book: PactBook, wake: Wake) -> APIRouter:
         async with uow.transaction() as tx:
             applied, changed = await book.apply(tx, source, applied_by=caller.name)
             shown = await _newest(tx, book)
-            unknown = await _not_on_the_roster(tx, applied.pact)
+            unknown = await _nobody_in_pools(tx, applied.pact)
         wake.poke([FLOOR_CHANGED])
         response.status_code = 201 if changed else 200
         return PactApplied(**shown, changed=changed, not_on_the_roster=unknown)
@@ -116,7 +116,7 @@ def create_router(uow: UnitOfWork, book: PactBook, wake: Wake) -> APIRouter:
     return router
 
 
-async def _not_on_the_roster(tx: Transaction, pact: Pact) -> list[str]:
+async def _nobody_in_pools(tx: Transaction, pact: Pact) -> list[str]:
     """Those whom a pool names, as it names them, and of whom nothing else is known."""
     named = {member.rep for pool in pact.routing.pools.values() for member in pool.members}
     named |= {
@@ -124,8 +124,7 @@ async def _not_on_the_roster(tx: Transaction, pact: Pact) -> list[str]:
         for pool in pact.routing.pools.values()
         if isinstance(pool.when_nobody, Overflow)
     }
-    known = RepRefs((row.id, row.email) for row in await tx.execute(text("SELECT id, email FROM rep")))
-    return sorted(ref for ref in named if known.id_of(ref) is None)
+    return await not_on_the_roster(tx, named)
 
 
 async def _newest(tx: Transaction, book: PactBook) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from leadpact_router.roster import (
     AccountEntry,
     RepEntry,
     add_absence,
+    not_on_the_roster,
     put_accounts,
     put_reps,
     remove_absence,
@@ -179,6 +180,14 @@ class Imported(BaseModel):
     imported: int
 
 
+class AccountsImported(Imported):
+    """What importing accounts came to."""
+
+    not_on_the_roster: list[str] = Field(
+        description="Owners whom the list names and nobody has imported: until somebody does, they are given no lead."
+    )
+
+
 def create_reps_router(uow: UnitOfWork, book: PactBook, clock: Clock, wake: Wake) -> APIRouter:
     """Routes for reps and absences."""
     router = APIRouter(tags=["reps"], route_class=GuardedRoute)
@@ -301,7 +310,7 @@ def create_accounts_router(uow: UnitOfWork, clock: Clock, wake: Wake) -> APIRout
         return AccountPage(items=found[:limit], next=following)
 
     @router.post("/import", dependencies=admin, openapi_extra=_CSV_BODY)
-    async def import_accounts(request: Request) -> Imported:
+    async def import_accounts(request: Request) -> AccountsImported:
         """Add or update accounts from CSV: `name,domain` and, if wanted, `country,employees,industry,tier,owner`.
 
         All or nothing: 422 names every mistake with its line.
@@ -312,8 +321,9 @@ def create_accounts_router(uow: UnitOfWork, clock: Clock, wake: Wake) -> APIRout
                 await put_accounts(tx, entries, clock.now())
             except Refused as refused:
                 raise _in_lines(refused, lines) from refused
+            unknown = await not_on_the_roster(tx, (one.owner for one in entries if one.owner is not None))
         wake.poke([FLOOR_CHANGED])
-        return Imported(imported=len(entries))
+        return AccountsImported(imported=len(entries), not_on_the_roster=unknown)
 
     @router.put("/{domain}", dependencies=admin)
     async def put_account(domain: DomainPath, wanted: AccountIn) -> AccountOut:

@@ -42,8 +42,8 @@ from leadpact_router.webhooks.registry import (
     delete_endpoint,
     disable_endpoint,
     enable_endpoint,
-    replay_dead,
     replay_one,
+    replay_since,
     rotate_secret,
     send_test,
 )
@@ -77,7 +77,9 @@ class ReplaySince(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    since: Moment = Field(description="Those that were queued then or later and were given up.")
+    since: Moment = Field(
+        description="Those that were queued then or later and were given up, or wait for their next attempt."
+    )
 
 
 class EndpointOut(BaseModel):
@@ -173,7 +175,7 @@ class DeliveryPage(BaseModel):
 
 
 class Replayed(BaseModel):
-    """How many deliveries will be made again."""
+    """How many deliveries are due now that were given up or had to wait."""
 
     replayed: int
 
@@ -234,9 +236,9 @@ def create_endpoints_router(uow: UnitOfWork, clock: Clock, wake: Wake, *, allow_
 
     @router.post("/{endpoint_id}/enable")
     async def enable(endpoint_id: UUID) -> EndpointOut:
-        """Call it again, beginning with what has been kept."""
+        """Call it again, at once with what has been kept or waits for its next attempt."""
         async with uow.transaction() as tx:
-            await enable_endpoint(tx, endpoint_id)
+            await enable_endpoint(tx, endpoint_id, clock.now())
         wake.poke([QUEUED])
         return await _shown(uow, endpoint_id)
 
@@ -258,9 +260,9 @@ def create_endpoints_router(uow: UnitOfWork, clock: Clock, wake: Wake, *, allow_
 
     @router.post("/{endpoint_id}/replay", status_code=202)
     async def replay(endpoint_id: UUID, wanted: ReplaySince) -> Replayed:
-        """Send it again what was given up since a moment."""
+        """Send it now what was queued since a moment and was given up, or waits for its next attempt."""
         async with uow.transaction() as tx:
-            count = await replay_dead(tx, endpoint_id, wanted.since, clock.now())
+            count = await replay_since(tx, endpoint_id, wanted.since, clock.now())
         wake.poke([QUEUED])
         return Replayed(replayed=count)
 
@@ -303,7 +305,7 @@ def create_deliveries_router(uow: UnitOfWork, clock: Clock, wake: Wake) -> APIRo
 
     @router.post("/{delivery_id}/replay", status_code=202, dependencies=[require(Scope.ADMIN)])
     async def replay(delivery_id: UUID) -> DeliveryOut:
-        """Send it again, with the same `webhook-id` and body."""
+        """Send it now, with the same `webhook-id` and body: again, or without waiting for its next attempt. 409 while it is being sent."""
         async with uow.transaction() as tx:
             await replay_one(tx, delivery_id, clock.now())
             found, _, _ = await read_delivery(tx, delivery_id)

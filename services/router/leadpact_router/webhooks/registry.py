@@ -105,14 +105,15 @@ async def disable_endpoint(tx: Transaction, endpoint_id: UUID, now: datetime, *,
     )
 
 
-async def enable_endpoint(tx: Transaction, endpoint_id: UUID) -> None:
-    """Call it again, beginning with what has been queued. Raises ``NotFound``."""
+async def enable_endpoint(tx: Transaction, endpoint_id: UUID, now: datetime) -> None:
+    """Call it again, at once with what has been queued or waits for its next attempt. Raises ``NotFound``."""
     await _endpoint(tx, endpoint_id)
     await tx.execute(
         update(webhook_endpoint)
         .where(webhook_endpoint.c.id == endpoint_id)
         .values(disabled_at=None, disabled_because=None, failures=0, failing_since=None, paused_until=None)
     )
+    await _hurry(tx, "endpoint_id = :endpoint AND next_at > :now", endpoint=endpoint_id, now=now)
 
 
 async def delete_endpoint(tx: Transaction, endpoint_id: UUID) -> None:
@@ -164,24 +165,43 @@ UPDATE delivery SET state = 'pending', attempts = 0, next_at = :now, leased_unti
 WHERE {which} AND state <> 'pending'
 """
 
+# Only the wait ends. The attempts stay: by them an earlier event of a lead holds up the later ones (`claim.py`). So does a lease that
+# has ended, under which its holder may still record. While one runs, the delivery is with the receiver and nobody calls a second time.
+_HURRY = """
+UPDATE delivery SET next_at = least(next_at, :now)
+WHERE {which} AND state = 'pending' AND (leased_until IS NULL OR leased_until <= statement_timestamp())
+"""
+
 
 async def replay_one(tx: Transaction, delivery_id: UUID, now: datetime) -> None:
-    """Send a delivery again, with the same ``webhook-id`` and body. Raises ``NotFound``, or ``Conflict`` while it is still pending."""
+    """Send a delivery now, with the same ``webhook-id`` and body: again if it is over, else without waiting for its next step.
+
+    Raises ``NotFound``, or ``Conflict`` while it is being called.
+    """
     replayed = await tx.execute(text(_REPLAY.format(which="id = :id")), {"id": delivery_id, "now": now})
-    if replayed.rowcount:
+    if replayed.rowcount or await _hurry(tx, "id = :id", id=delivery_id, now=now):
         return
     known = (await tx.execute(select(delivery.c.id).where(delivery.c.id == delivery_id))).first()
     if known is None:
         raise NotFound(f"There is no delivery {delivery_id}")
-    raise Conflict("This delivery is still being tried; it needs no replay.")
+    raise Conflict("This delivery is being sent at this moment; see in a moment what came of it.")
 
 
-async def replay_dead(tx: Transaction, endpoint_id: UUID, since: datetime, now: datetime) -> int:
-    """Send an endpoint again what was given up since ``since``; how many that are. Raises ``NotFound``."""
+async def replay_since(tx: Transaction, endpoint_id: UUID, since: datetime, now: datetime) -> int:
+    """Send an endpoint now what was queued since ``since`` and was given up, or waits for its next attempt; how many that are.
+
+    Raises ``NotFound``.
+    """
     await _endpoint(tx, endpoint_id)
-    which = "endpoint_id = :endpoint AND state = 'dead' AND queued_at >= :since"
+    which = "endpoint_id = :endpoint AND queued_at >= :since"
     parameters = {"endpoint": endpoint_id, "since": since, "now": now}
-    return (await tx.execute(text(_REPLAY.format(which=which)), parameters)).rowcount
+    hurried = await _hurry(tx, f"{which} AND next_at > :now", **parameters)
+    replayed = await tx.execute(text(_REPLAY.format(which=f"{which} AND state = 'dead'")), parameters)
+    return hurried + replayed.rowcount
+
+
+async def _hurry(tx: Transaction, which: str, **parameters: Any) -> int:
+    return (await tx.execute(text(_HURRY.format(which=which)), parameters)).rowcount
 
 
 async def _endpoint(tx: Transaction, endpoint_id: UUID) -> Any:

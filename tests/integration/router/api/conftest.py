@@ -58,7 +58,7 @@ async def service(
     built = build(Parts(settings, database.engine, clock, wake, carrier, router.book, CollectorRegistry()))
     app = FastAPI()
     app.state.gatekeeper = OpenGatekeeper()
-    install_problem_handlers(app)
+    install_problem_handlers(app, error_page=built.error_page)
     for one in built.routers:
         app.include_router(one)
     async with httpx.AsyncClient(

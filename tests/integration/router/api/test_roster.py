@@ -260,13 +260,24 @@ async def test_an_absence_that_ends_before_it_starts_is_refused(service: Service
 
 async def test_a_list_of_accounts_is_kept_by_registrable_domain(service: Service) -> None:
     text = "name,website,country,employees,tier,owner\nGlobex,https://www.globex.example/de,DE,900,A,dora\n"
-    assert (await csv(service, "/v1/accounts/import", text)).json() == {"imported": 1}
+    answer = await csv(service, "/v1/accounts/import", text)
+    assert answer.json() == {"imported": 1, "not_on_the_roster": []}
     [account] = (await service.get("/v1/accounts"))["items"]
     assert (account["domain"], account["employees"], account["owner"]) == ("globex.example", 900, "dora")
     await service.router.hear(captured("kathe@globex.example", draft={"domain": "globex.example"}))
     assert await service.router.owner_of("kathe@globex.example") == "dora"
     broken = await csv(service, "/v1/accounts/import", "name,domain\nGlobex,\n")
     assert broken.json()["errors"][0]["pointer"] == "line 2, domain"
+
+
+async def test_owners_whom_nobody_has_imported_are_named_and_their_accounts_kept(service: Service) -> None:
+    owners = ("zoe", "ana", "Ben@acme.example", "yan@acme.example", "", "zoe")
+    rows = "".join(f"A{number},a{number}.example,{owner}\n" for number, owner in enumerate(owners))
+    answer = await csv(service, "/v1/accounts/import", "name,domain,owner\n" + rows)
+    assert answer.status_code == 200
+    assert answer.json() == {"imported": 6, "not_on_the_roster": ["yan@acme.example", "zoe"]}
+    [kept] = (await service.get("/v1/accounts", domain="a0.example"))["items"]
+    assert kept["owner"] == "zoe"
 
 
 async def test_an_account_is_found_by_whatever_address_of_its_website_was_listed(service: Service) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
 from typing import Any, cast
@@ -34,7 +35,7 @@ from leadpact.ids import new_id
 from leadpact.runtime.pages import cursor
 from leadpact.runtime.problems import Problem
 from tests.integration.router.api.conftest import Service
-from tests.support.routing import PACT, PAUSING_PACT, captured, downloaded
+from tests.support.routing import PACT, PAUSING_PACT, REPS, captured, downloaded
 
 
 class Text(HTMLParser):
@@ -477,6 +478,77 @@ async def test_leads_are_looked_for_and_paged_without_a_script(service: Service)
     assert "No lead is like that" in (await service.http.get("/leads?q=initech")).text
 
 
+@pytest.mark.parametrize("asked", ["ana", "ANA", "Ana Berger", "ana berger", " berg", "BERGER "])
+async def test_leads_are_found_by_their_owner_as_the_board_shows_them(service: Service, asked: str) -> None:
+    await service.router.put_reps(replace(REPS[0], name="Ana Berger"), replace(REPS[1], name="Diana Roth"))
+    await service.router.hear(*(captured(f"p{number}@globex.example") for number in range(6)))
+    theirs = {lead["email"] for lead in (await service.get("/v1/leads", owner="ana"))["items"]}
+    assert theirs
+    page = (await service.http.get("/leads", params={"owner": asked})).text
+    assert set(re.findall(r">(p\d@globex\.example)", page)) == theirs
+    assert f'value="{asked}"' in page
+    assert '<option value="Ana Berger">ana</option>' in page
+
+
+async def test_a_part_of_a_name_finds_the_leads_of_all_who_have_it_on_every_page(service: Service) -> None:
+    await service.router.put_reps(replace(REPS[0], name="Jo Berg"), replace(REPS[1], name="Kim Bergmann"))
+    await service.router.hear(*(captured(f"p{number}@globex.example") for number in range(165)))
+    theirs = [await ids_of(service, owner) for owner in ("ana", "ben")]
+    assert all(theirs)
+    found, path = [], "?owner=berg"
+    while path:
+        page = (await service.http.get("/leads" + path.replace("&amp;", "&"))).text
+        found += re.findall(r'"/leads/([0-9a-f-]{36})"', page)
+        [path] = re.findall(r'rel="next" href="([^"]+)"', page) or [""]
+    assert len(found) > 50
+    assert sorted(found) == sorted(theirs[0] + theirs[1])
+
+
+async def ids_of(service: Service, owner: str) -> list[str]:
+    """The leads that the API says a rep has."""
+    return [lead["id"] for lead in (await service.get("/v1/leads", owner=owner, limit=200))["items"]]
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("/leads?stage=asigned", "stage: 'asigned' is no stage that anybody knows; did you mean assigned?"),
+        ("/leads?stage=17", "use one of: new, mql, assigned, held"),
+        ("/leads?owner=Anna", "owner: 'Anna' is no owner that anybody knows; did you mean Ana?"),
+        ("/leads?owner=xxxx", "use one of: Ana, Ben, Cem, Dora"),
+        ("/leads?source=websit-demo", "did you mean website-demo?"),
+        ("/leads?q=%00", "q: holds the character U+0000; remove it"),
+        ("/leads?owner=a%00", "owner: holds the character U+0000; remove it"),
+        ("/leads?q=" + "x" * 201, "q: String should have at most 200 characters"),
+        (
+            "/deliveries?state=deliverd",
+            "state: 'deliverd' is no state that anybody knows; did you mean delivered?",
+        ),
+        ("/deliveries?state=%00", "state: holds the character U+0000; remove it"),
+    ],
+)
+async def test_a_filter_that_means_nothing_says_so_with_the_nearest_that_does(
+    service: Service, path: str, says: str
+) -> None:
+    await service.assigned()
+    answer = await service.http.get(path)
+    assert answer.status_code == 422
+    assert answer.headers["content-type"].startswith("text/html")
+    assert says in str(Text(answer.text))
+    assert 'href="/deliveries"' in answer.text, "it has the layout of the board"
+
+
+async def test_a_form_with_an_assignment_that_is_none_says_so(service: Service) -> None:
+    lead = await service.assigned()
+    for form, says in (
+        ({"assignment_id": "17"}, "assignment id: is no UUID; take the id as it was given"),
+        ({}, "assignment id: is missing"),
+    ):
+        answer = await service.http.post(f"/leads/{lead['id']}/accept", data=form)
+        assert answer.status_code == 422
+        assert says in str(Text(answer.text))
+
+
 async def test_what_is_not_there_is_said_on_a_page(service: Service) -> None:
     for path in (f"/leads/{uuid4()}", "/leads/17", f"/deliveries/{uuid4()}", "/board/static/../pages.py"):
         answer = await service.http.get(path)
@@ -484,8 +556,27 @@ async def test_what_is_not_there_is_said_on_a_page(service: Service) -> None:
     assert (await service.http.get("/leads/17")).headers["content-type"].startswith("text/html")
 
 
+async def test_a_browser_gets_a_page_for_an_address_that_is_not_there(service: Service) -> None:
+    """One that is for forms only is none either: who reloads after a refusal has it in the address bar."""
+    for path, status in (("/nothing", 404), (f"/leads/{uuid4()}/accept", 405)):
+        answer = await service.http.get(path, headers={"Accept": "text/html,*/*;q=0.8"})
+        assert answer.status_code == status
+        assert answer.headers["content-type"].startswith("text/html")
+        assert "There is no such page" in answer.text
+        assert 'href="/deliveries"' in answer.text, "it has the layout of the board"
+        assert answer.headers.get("allow") == {404: None, 405: "POST"}[status]
+
+
+async def test_programs_and_whoever_asks_the_api_get_a_problem_for_it(service: Service) -> None:
+    for path, accept in (("/nothing", "*/*"), ("/nothing", "application/json"), ("/v1/nothing", "text/html")):
+        answer = await service.http.get(path, headers={"Accept": accept})
+        assert answer.status_code == 404
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
 async def test_deliveries_are_shown_with_their_attempts_and_can_be_sent_again(service: Service) -> None:
     assert "No other system listens yet" in await words(service, "/deliveries")
+    assert "curl -X POST http://router/v1/webhook-endpoints" in await words(service, "/deliveries")
     made = await service.http.post("/v1/webhook-endpoints", json={"url": "http://127.0.0.1:9/hook"})
     sent = await service.http.post(f"/v1/webhook-endpoints/{made.json()['id']}/test")
     listed = await words(service, "/deliveries?state=pending")
@@ -493,9 +584,8 @@ async def test_deliveries_are_shown_with_their_attempts_and_can_be_sent_again(se
     assert "http://127.0.0.1:9/hook" in listed
     page = await words(service, f"/deliveries/{sent.json()['id']}")
     assert sent.json()["event_id"] in page
-    assert "Send again" not in page
-    refused = await service.http.post(f"/deliveries/{sent.json()['id']}/replay")
-    assert "needs no replay" in refused.text
+    sent_now = await service.http.post(f"/deliveries/{sent.json()['id']}/replay")
+    assert (sent_now.status_code, sent_now.headers["location"]) == (303, f"/deliveries/{sent.json()['id']}")
 
 
 @pytest.mark.parametrize("place", [2**63, -1, "x"])

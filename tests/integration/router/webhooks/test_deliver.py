@@ -28,8 +28,8 @@ from leadpact_router.webhooks.read import read_endpoint
 from leadpact_router.webhooks.registry import (
     disable_endpoint,
     enable_endpoint,
-    replay_dead,
     replay_one,
+    replay_since,
     rotate_secret,
     send_test,
 )
@@ -214,13 +214,65 @@ async def test_after_the_last_step_a_delivery_is_dead_and_a_replay_sends_it_agai
     assert await webhooks.states() == ["delivered"]
 
 
-async def test_a_replay_of_what_is_still_being_tried_is_refused(webhooks: Webhooks) -> None:
-    await webhooks.endpoint("/500")
+async def test_a_replay_of_what_waits_for_its_next_step_is_sent_now_and_in_its_turn(
+    webhooks: Webhooks,
+) -> None:
+    await webhooks.endpoint("/scripted")
+    webhooks.zoo.answer = NO
+    await webhooks.announce(ASSIGNED, HELD)
+    await webhooks.deliver()
+    webhooks.zoo.answer = OK
+    first, second = [row.id for row in await webhooks.rows("SELECT id FROM delivery ORDER BY place")]
+    async with webhooks.uow.transaction() as tx:
+        await replay_one(tx, second, webhooks.clock.now())
+    await webhooks.deliver()
+    assert kinds(webhooks.zoo.received) == ["lead.assigned"], "the later event still waits for the earlier"
+    async with webhooks.uow.transaction() as tx:
+        await replay_one(tx, first, webhooks.clock.now())
+    await webhooks.deliver()
+    assert kinds(webhooks.zoo.received) == ["lead.assigned", "lead.assigned", "lead.held"]
+    assert await webhooks.states() == ["delivered", "delivered"]
+    [row] = await webhooks.rows("SELECT attempts, is_replay FROM delivery WHERE id = :id", id=first)
+    assert tuple(row) == (2, False), "it is the next attempt, and no new series of them"
+
+
+async def test_a_replay_of_what_is_being_sent_is_refused_and_sends_nothing_twice(webhooks: Webhooks) -> None:
+    endpoint = await webhooks.endpoint()
     await webhooks.announce(ASSIGNED)
     [row] = await webhooks.rows("SELECT id FROM delivery")
-    with pytest.raises(Conflict, match="still being tried"):
+    slow = webhooks.deliverer()
+    await slow.turn()
+    await webhooks.reached(1)  # and it has not been recorded yet
+    with pytest.raises(Conflict, match="being sent at this moment"):
         async with webhooks.uow.transaction() as tx:
             await replay_one(tx, row.id, webhooks.clock.now())
+    async with webhooks.uow.transaction() as tx:
+        since = webhooks.clock.now() - timedelta(days=1)
+        assert await replay_since(tx, endpoint, since, webhooks.clock.now()) == 0
+        await enable_endpoint(tx, endpoint, webhooks.clock.now())
+    await webhooks.deliver()
+    await slow.finish()
+    await webhooks.deliver()
+    assert len(webhooks.zoo.received) == 1
+    assert await webhooks.states() == ["delivered"]
+
+
+async def test_what_waits_for_its_next_step_is_replayed_with_what_was_given_up(webhooks: Webhooks) -> None:
+    endpoint = await webhooks.endpoint("/scripted")
+    webhooks.zoo.answer = NO
+    await webhooks.announce(assigned(uuid4()))
+    webhooks.clock.advance(timedelta(hours=1))
+    since = webhooks.clock.now()
+    await webhooks.announce(assigned(uuid4()), assigned(uuid4()))
+    await webhooks.deliver()
+    await webhooks.change(
+        "UPDATE delivery SET state = 'dead' WHERE place = (SELECT max(place) FROM delivery)"
+    )
+    webhooks.zoo.answer = OK
+    async with webhooks.uow.transaction() as tx:
+        assert await replay_since(tx, endpoint, since, webhooks.clock.now()) == 2
+    await webhooks.deliver()
+    assert await webhooks.states() == ["pending", "delivered", "delivered"]
 
 
 async def test_all_that_was_given_up_since_a_moment_is_replayed_at_once(webhooks: Webhooks) -> None:
@@ -231,7 +283,7 @@ async def test_all_that_was_given_up_since_a_moment_is_replayed_at_once(webhooks
     await webhooks.announce(*(assigned(uuid4()) for _ in range(3)))
     await webhooks.change("UPDATE delivery SET state = 'dead'")
     async with webhooks.uow.transaction() as tx:
-        assert await replay_dead(tx, endpoint, since, webhooks.clock.now()) == 3
+        assert await replay_since(tx, endpoint, since, webhooks.clock.now()) == 3
     await webhooks.deliver()
     assert Counter(await webhooks.states()) == {"delivered": 3, "dead": 1}
 
@@ -416,9 +468,25 @@ async def test_what_happened_while_an_endpoint_was_off_is_sent_when_it_is_on_aga
     await webhooks.deliver()
     assert webhooks.zoo.received == []
     async with webhooks.uow.transaction() as tx:
-        await enable_endpoint(tx, endpoint)
+        await enable_endpoint(tx, endpoint, webhooks.clock.now())
     await webhooks.deliver()
     assert len(webhooks.zoo.received) == 2
+
+
+async def test_what_waits_for_its_next_step_is_sent_at_once_when_its_endpoint_is_on_again(
+    webhooks: Webhooks,
+) -> None:
+    endpoint = await webhooks.endpoint("/scripted")
+    webhooks.zoo.answer = NO
+    await webhooks.announce(ASSIGNED, HELD)
+    await webhooks.deliver()
+    async with webhooks.uow.transaction() as tx:
+        await disable_endpoint(tx, endpoint, webhooks.clock.now(), because="maintenance")
+    webhooks.zoo.answer = OK
+    async with webhooks.uow.transaction() as tx:
+        await enable_endpoint(tx, endpoint, webhooks.clock.now())
+    await webhooks.deliver()
+    assert kinds(webhooks.zoo.received) == ["lead.assigned", "lead.assigned", "lead.held"]
 
 
 async def test_a_test_event_reaches_the_one_endpoint_it_is_meant_for(webhooks: Webhooks) -> None:
