@@ -2,6 +2,9 @@
 
 A route carries exactly one of two dependencies: ``require(Scope.…)`` or ``public("why anybody may")``. A test walks every route of every
 service and fails for one that carries neither, so forgetting is not possible.
+
+What is required of callers includes that they ask in words that the route knows: of an API's route, unknown parameters are refused here,
+after the question who asks. Forms are public: whatever trackers append to their addresses is passed over.
 """
 
 from __future__ import annotations
@@ -11,6 +14,10 @@ from enum import StrEnum
 from typing import Annotated, Any, Protocol
 
 from fastapi import Depends, Request
+
+from leadpact.runtime.parameters import refuse_unknown_parameters
+
+_API = "/v1/"
 
 
 class Scope(StrEnum):
@@ -45,13 +52,16 @@ class Gatekeeper(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """Admits callers that hold ``scope``."""
+    """Admits callers that hold ``scope`` and, under ``/v1``, use no parameter that the route does not know."""
 
     scope: Scope
 
     async def __call__(self, request: Request) -> Caller:
         gatekeeper: Gatekeeper = request.app.state.gatekeeper
-        return await gatekeeper.admit(request, self.scope)
+        caller = await gatekeeper.admit(request, self.scope)
+        if request.scope["route"].path.startswith(_API):
+            refuse_unknown_parameters(request)
+        return caller
 
 
 @dataclass(frozen=True, slots=True)

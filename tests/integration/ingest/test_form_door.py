@@ -46,6 +46,12 @@ async def test_an_accepted_post_is_stored_announced_and_kept_word_for_word(inges
     ]
 
 
+async def test_what_trackers_append_to_the_address_of_a_form_does_no_harm(ingest: Ingest) -> None:
+    answer = await ingest.client.post("/v1/forms/website-demo?fbclid=x&utm_source=mail", json=KOFI)
+
+    assert answer.status_code == 202
+
+
 async def test_the_sources_own_country_stands_in_for_a_missing_one(ingest: Ingest) -> None:
     await ingest.post(json={"phone": "030 901820"})
 
