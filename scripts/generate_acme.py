@@ -186,7 +186,7 @@ def badge_scans(companies: Sequence[Account], chance: random.Random) -> list[lis
     rows[20][4] = rows[20][4].replace(".example", "")
     rows[20][5] = ""
     rows[25][4] = f"{rows[25][1]} {rows[25][2]} <{rows[25][4]}>"
-    rows[31][4] = "anja.privat@gmx.de"
+    rows[31][4] = "anja.privat@freemail.example"
     rows[38][4] = rows[38][4].upper() + " "
     return [
         ["Hannover Messe 2026 – Leadexport – Stand 5/C12"],
@@ -231,7 +231,7 @@ def vendor_rows(companies: Sequence[Account], chance: random.Random) -> list[Ven
         for number, person in enumerate(people(companies, 40, chance))
     ]
     rows[6] = rows[6]._replace(email="not provided", phone="")
-    rows[14] = rows[14]._replace(email="jamie.smith@gmail.com")
+    rows[14] = rows[14]._replace(email="jamie.smith@freemail.example")
     rows[22] = rows[22]._replace(country="Brazil")
     rows[30] = rows[2]
     rows[33] = rows[33]._replace(size="1-10")

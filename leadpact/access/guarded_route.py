@@ -2,6 +2,9 @@
 
 FastAPI reads and parses a JSON or form body before it looks at a route's dependencies, however long the body is and whoever sends it. Without
 this, anybody could fill the memory of the process behind a shut door.
+
+Whoever may call an address of the API is told of parameters that it does not know. Forms are public: whatever trackers append to their
+addresses is passed over, as on pages.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from fastapi.routing import APIRoute
 from starlette.types import Message
 
 from leadpact.access.scopes import Requirement
+from leadpact.runtime.parameters import declared_parameters, refuse_unknown_parameters
 from leadpact.runtime.problems import BodyProblem, Problem
 
 MOST_BODY_BYTES = 1_000_000
@@ -28,10 +32,14 @@ class GuardedRoute(APIRoute):
         handle = super().get_route_handler()
         requirements = tuple(_requirements(self.dependant))
         reads_body = self.body_field is not None
+        parameters = declared_parameters(self.dependant)
+        is_strict = bool(requirements) and self.path.startswith("/v1/")
 
         async def answer(request: Request) -> Response:
             for requirement in requirements:
                 await requirement(request)
+            if is_strict:
+                refuse_unknown_parameters(request, parameters)
             return await handle(_bounded(request) if reads_body else request)
 
         return answer

@@ -35,6 +35,9 @@ from leadpact.pact.base import PactSection, mistake
 from leadpact.pact.words import nearest, nearest_country, one_of
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_WHOLE_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_LOOSE_RANGE = re.compile(r"[-–—]|\bto\b")
+_MISSPELT_PERCENT = 75
 
 _INTERVAL = re.compile(r"([0-9]{1,2}):([0-9]{2})[-–]([0-9]{1,2}):([0-9]{2})")
 _LOOSE_INTERVAL = re.compile(r"([0-9]{1,2})(?:[:.]?([0-5][0-9]))?h?[-–]([0-9]{1,2})(?:[:.]?([0-5][0-9]))?h?")
@@ -80,18 +83,23 @@ def _from_to(part: str, words: str) -> tuple[int, ...]:
 
 
 def _meant_weekdays(words: str) -> str:
-    """`Monday - fry` is mon-fri; an empty string if one of the words is no weekday's."""
+    """`Monday to fry` is mon-fri; an empty string if one of the words is no weekday's."""
     days = [
-        [_meant_weekday(word.strip().casefold()) for word in part.split("-", 1)] for part in words.split(",")
+        [_meant_weekday(word.strip(" .")) for word in _LOOSE_RANGE.split(part, maxsplit=1)]
+        for part in words.casefold().split(",")
     ]
-    return ",".join("-".join(part) for part in days) if all(all(part) for part in days) else ""
+    meant = ",".join("-".join(part) for part in days) if all(all(part) for part in days) else ""
+    return meant or nearest(words, [_EVERY_DAY], alike_percent=_MISSPELT_PERCENT)
 
 
 def _meant_weekday(word: str) -> str:
+    if not word.isalpha():
+        return ""  # more than a weekday: "mon/fri" is not Monday alone
     if word[:3] in WEEKDAYS:
         return word[:3]
     # By likeness alone, "lun" would be Sunday.
-    return nearest(word, [day for day in WEEKDAYS if day[0] == word[:1]])
+    whole, short = ([day for day in days if day[0] == word[:1]] for days in (_WHOLE_NAMES, WEEKDAYS))
+    return nearest(word, whole, alike_percent=_MISSPELT_PERCENT)[:3] or nearest(word, short)
 
 
 def _interval(part: str, text: str) -> Interval:

@@ -61,6 +61,10 @@ class Door:
         return f"{self.service}: {','.join(self.methods)} {self.route.path}"
 
     @property
+    def is_api(self) -> bool:
+        return str(self.route.path).startswith("/v1/")
+
+    @property
     def decisions(self) -> list[Requirement | OpenDoor]:
         """What the route says of its callers. Only FastAPI's own routes can say anything."""
         if not isinstance(self.route.original_route, APIRoute):
@@ -180,6 +184,30 @@ async def test_a_token_of_another_scope_opens_no_guarded_door(service: str, data
     assert answers == dict.fromkeys(answers, 403)
 
 
+@pytest.mark.parametrize("service", SERVICES)
+async def test_every_api_route_refuses_a_parameter_that_it_does_not_know(
+    service: str, database: Database
+) -> None:
+    async with UnitOfWork(database.engine, source="test", wake=Wake()).transaction() as tx:
+        token = await create_token(tx, name="all", scopes=[Scope.ADMIN], now=FakeClock().now())
+    doors = [door for door, _ in GUARDED if door.service == service and door.is_api]
+    told, stranger = {}, {}
+    async with calling(app_of(service, url=database.url)) as http:
+        for door in doors:
+            answer = await call(http, door, query="?unheard-of=1", authorization=f"Bearer {token}")
+            told[str(door)] = answer.status_code, "query:unheard-of" in answer.text
+            stranger[str(door)] = (await call(http, door, query="?unheard-of=1")).status_code
+    assert told == dict.fromkeys(told, (422, True))
+    assert stranger == dict.fromkeys(stranger, 401)
+
+
+def test_the_form_door_alone_is_public_under_v1() -> None:
+    """Whoever is asked for no scope is not asked for known parameters: trackers append theirs to a form's address."""
+    guarded = {str(door) for door, _ in GUARDED}
+    free = {door.route.path for door in DOORS if door.is_api and str(door) not in guarded}
+    assert free == {"/v1/forms/{source}"}
+
+
 async def test_metrics_ask_for_a_token_when_the_settings_say_so() -> None:
     async with calling(app_of("ingest", metrics_public=False)) as http:
         assert (await http.get("/metrics")).status_code == 401
@@ -195,6 +223,17 @@ async def knock(
     http: httpx.AsyncClient, door: Door, body: AsyncIterator[bytes] | None = None, **headers: str
 ) -> int:
     """Call the door with a well-formed path, and no body unless there is one; the answer's status."""
+    return (await call(http, door, body, **headers)).status_code
+
+
+async def call(
+    http: httpx.AsyncClient,
+    door: Door,
+    body: AsyncIterator[bytes] | None = None,
+    *,
+    query: str = "",
+    **headers: str,
+) -> httpx.Response:
     names = dict.fromkeys(door.route.param_convertors, str(uuid.uuid4()))
     path = str(door.route.path_format).format(**names)
-    return (await http.request(door.methods[0], path, headers=headers, content=body)).status_code
+    return await http.request(door.methods[0], path + query, headers=headers, content=body)

@@ -1,6 +1,7 @@
 """Upload files that hurt: what each is called in the catalogue of bad inputs, its bytes, and the answer it must get."""
 
 import io
+import random
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -133,6 +134,22 @@ BAD_FILES = (
     BadFile("61 an empty workbook", lambda: workbook(("Leads", [])), Refusal.UNREADABLE, "no text"),
     BadFile("62 a picture", lambda: b"\x89PNG\r\n\x1a\n" + b"\0" * 64, Refusal.UNSUPPORTED, "PNG"),
     BadFile("62 a program", lambda: b"MZ\x90\x00" + b"\0" * 64, Refusal.UNSUPPORTED, "program"),
+    BadFile(
+        "62 random bytes", lambda: random.Random(1).randbytes(5_000), Refusal.UNSUPPORTED, "neither text"
+    ),
+    BadFile(
+        "62 random bytes with a mark of UTF-16",
+        lambda: b"\xff\xfe" + random.Random(1).randbytes(5_000),
+        Refusal.UNSUPPORTED,
+        "neither text",
+    ),
+    BadFile("62 nothing but NULs", lambda: b"\0" * 5_000, Refusal.UNSUPPORTED, "neither text"),
+    BadFile(
+        "62 a workbook without its beginning",
+        lambda: workbook(("Leads", PEOPLE_SHEET))[40:],
+        Refusal.UNSUPPORTED,
+        "neither text",
+    ),
     BadFile("62 a PDF", lambda: b"%PDF-1.7\n...", Refusal.UNSUPPORTED, "PDF"),
     BadFile("62 JSON", lambda: b'\n[{"email": "ada@drumbeat.example"}]', Refusal.UNSUPPORTED, "JSON"),
     BadFile("62 one JSON object", lambda: b'{"email": "ada@drumbeat.example"}', Refusal.UNSUPPORTED, "JSON"),

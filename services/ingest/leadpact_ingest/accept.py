@@ -161,7 +161,7 @@ def _claimant(submission: Submission, now: datetime) -> Claimant:
 
 def _new(claimed: Sequence[_Claimed]) -> list[Submission]:
     """Those that hold a claim which was taken just now."""
-    return [one for one, holder in claimed if holder.is_new and holder.receipt_id == one.receipt_id]
+    return [one for one, holder in claimed if holder.is_new_to(one.receipt_id)]
 
 
 def _outcome(submission: Submission, holder: Holder) -> Outcome:

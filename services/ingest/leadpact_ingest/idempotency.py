@@ -4,6 +4,9 @@ Every submission makes one *claim* in its source: its ``Idempotency-Key`` if it 
 holds the claim for a while; the primary key of ``post_claim`` decides who that is, not this code. Whoever finds a claim held gets the
 holder's receipt. Each claim also carries a fingerprint of the lead, so that one key with two different bodies is noticed.
 
+A new lead that came with a key also holds the claim of what it says, if nobody does: a page whose script posts with a key and, when the
+answer is slow, falls back to the plain form has sent one lead. The other way round a new key is the sender's word for a new lead.
+
 A claim that names the submission's own receipt was made by an earlier try whose answer was lost on the way: it did work.
 """
 
@@ -11,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from uuid import UUID
@@ -68,6 +71,10 @@ class Holder:
     fingerprint: str
     is_new: bool
 
+    def is_new_to(self, receipt_id: UUID) -> bool:
+        """Whether the submission with this receipt has taken the claim just now."""
+        return self.is_new and self.receipt_id == receipt_id
+
 
 def fingerprint(draft: LeadDraft) -> str:
     """SHA-256 over what a lead says, in hex: spelling, field order and boundaries of the post do not change it."""
@@ -79,13 +86,12 @@ def claim_of_post(draft: LeadDraft, key: str | None) -> Claim:
     print_ = fingerprint(draft)
     if key is not None:
         return Claim(f"key {key}", print_, KEY_HELD_FOR, is_keyed=True)
-    return Claim(f"content {print_}", print_, SAME_POST_WITHIN)
+    return _claim_of_content(print_, SAME_POST_WITHIN)
 
 
 def claim_of_row(draft: LeadDraft) -> Claim:
     """The claim of a file's row: by person and answers."""
-    print_ = fingerprint(draft)
-    return Claim(f"content {print_}", print_, SAME_ROW_WITHIN)
+    return _claim_of_content(fingerprint(draft), SAME_ROW_WITHIN)
 
 
 def read_key(header: str | None) -> str | None:
@@ -104,29 +110,54 @@ def read_key(header: str | None) -> str | None:
 
 async def take_claims(tx: Transaction, claimants: Sequence[Claimant]) -> list[Holder]:
     """Claim what is free and say for each claimant who holds its claim now. Of several in this batch the first is served."""
-    first: dict[tuple[str, str], Claimant] = {}
-    for claimant in claimants:
-        first.setdefault((claimant.source, claimant.claim.name), claimant)
-    # In the order of the key, so that two transactions with claims in common wait for each other one way round only.
-    ordered = [first[key] for key in sorted(first)]
-    won = await _claim(tx, ordered)
-    holders = {key: Holder(first[key].receipt_id, first[key].claim.fingerprint, is_new=True) for key in won}
-    if len(won) < len(ordered):
-        holders |= await _held(tx, [key for key in sorted(first) if key not in won])
-    return [holders[claimant.source, claimant.claim.name] for claimant in claimants]
+    # Keys first: one that came before is a repeat, and claims nothing beside. Every transaction takes them in this order,
+    # so that two with claims in common wait for each other one way round only.
+    holders = await _take(tx, [one for one in claimants if one.claim.is_keyed])
+    new = [one for one in claimants if not one.claim.is_keyed or holders[_key(one)].is_new_to(one.receipt_id)]
+    holders |= await _take(tx, [_by_content(one) for one in new])
+    return [holders[_key(claimant)] for claimant in claimants]
 
 
 async def release_claims(tx: Transaction, claimants: Sequence[Claimant]) -> None:
     """Give up claims that this transaction took for submissions it does not take in after all."""
     if claimants:
-        keys = [(claimant.source, claimant.claim.name) for claimant in claimants]
-        await tx.execute(_RELEASE, _columns(keys))
+        rows = [(*_key(one), one.receipt_id) for one in [*claimants, *map(_by_content, claimants)]]
+        source, claim, receipt_id = (list(column) for column in zip(*rows, strict=True))
+        await tx.execute(_RELEASE, {"source": source, "claim": claim, "receipt_id": receipt_id})
 
 
 async def forget_expired_claims(tx: Transaction, now: datetime, *, limit: int = 5_000) -> int:
     """Delete at most ``limit`` claims that nobody holds any more, and say how many there were."""
     result = await tx.execute(_FORGET, {"now": now, "limit": limit})
     return result.rowcount
+
+
+def _claim_of_content(print_: str, held_for: timedelta) -> Claim:
+    return Claim(f"content {print_}", print_, held_for)
+
+
+def _by_content(claimant: Claimant) -> Claimant:
+    """The claimant by what it says, whether or not it has a key."""
+    if not claimant.claim.is_keyed:
+        return claimant
+    return replace(claimant, claim=_claim_of_content(claimant.claim.fingerprint, SAME_POST_WITHIN))
+
+
+def _key(claimant: Claimant) -> tuple[str, str]:
+    return claimant.source, claimant.claim.name
+
+
+async def _take(tx: Transaction, claimants: Sequence[Claimant]) -> dict[tuple[str, str], Holder]:
+    """Claim what is free; the holder of each claim that is wanted."""
+    first: dict[tuple[str, str], Claimant] = {}
+    for claimant in claimants:
+        first.setdefault(_key(claimant), claimant)
+    ordered = [first[key] for key in sorted(first)]
+    won = await _claim(tx, ordered)
+    holders = {key: Holder(first[key].receipt_id, first[key].claim.fingerprint, is_new=True) for key in won}
+    if len(won) < len(ordered):
+        holders |= await _held(tx, [key for key in sorted(first) if key not in won])
+    return holders
 
 
 async def _claim(tx: Transaction, claimants: Sequence[Claimant]) -> set[tuple[str, str]]:
@@ -152,12 +183,9 @@ async def _claim(tx: Transaction, claimants: Sequence[Claimant]) -> set[tuple[st
 
 
 async def _held(tx: Transaction, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Holder]:
-    rows = await tx.execute(_HELD, _columns(keys))
+    wanted = {"source": [source for source, _ in keys], "claim": [claim for _, claim in keys]}
+    rows = await tx.execute(_HELD, wanted)
     return {(row.source, row.claim): Holder(row.receipt_id, row.fingerprint, is_new=False) for row in rows}
-
-
-def _columns(keys: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
-    return {"source": [source for source, _ in keys], "claim": [claim for _, claim in keys]}
 
 
 _TAKE_OVER = """(source, claim) DO UPDATE
@@ -174,8 +202,8 @@ _HELD = text(
 
 _RELEASE = text(
     f"""
-    DELETE FROM post_claim c USING {unnest(post_claim, ("source", "claim"))}
-    WHERE (c.source, c.claim) = (r.source, r.claim)
+    DELETE FROM post_claim c USING {unnest(post_claim, ("source", "claim", "receipt_id"))}
+    WHERE (c.source, c.claim, c.receipt_id) = (r.source, r.claim, r.receipt_id)
     """
 )
 

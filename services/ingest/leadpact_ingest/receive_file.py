@@ -39,14 +39,16 @@ class ReceivedFile:
 
 
 @asynccontextmanager
-async def receive_file(request: Request, *, at_most_bytes: int) -> AsyncIterator[ReceivedFile]:
-    """The file in ``request``. Raises ``Problem`` 400 or 413."""
+async def receive_file(
+    request: Request, stated_name: str | None, *, at_most_bytes: int
+) -> AsyncIterator[ReceivedFile]:
+    """The file in ``request``; ``stated_name`` is what one that is the body itself is called. Raises ``Problem`` 400 or 413."""
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > at_most_bytes + _MULTIPART_OVERHEAD_BYTES:
         raise _too_large(at_most_bytes)
     with tempfile.NamedTemporaryFile(prefix="leadpact-upload-") as spool:
         try:
-            filename, pieces = await _file_in(request, at_most_bytes)
+            filename, pieces = await _file_in(request, stated_name, at_most_bytes)
             digest, size = await _spool(pieces, spool, at_most_bytes)
         except ClientDisconnect as error:
             raise Problem(400, "incomplete-body", "The connection ended before the file did.") from error
@@ -59,11 +61,13 @@ def display_name(name: str) -> str:
     return bare.strip()[:200] or "file"
 
 
-async def _file_in(request: Request, at_most_bytes: int) -> tuple[str, AsyncGenerator[bytes, None]]:
+async def _file_in(
+    request: Request, stated_name: str | None, at_most_bytes: int
+) -> tuple[str, AsyncGenerator[bytes, None]]:
     """The file's name and content."""
     media_type, _ = parse_options_header(request.headers.get("content-type"))
     if media_type.decode("latin-1") != MULTIPART:
-        return display_name(_stated_name(request)), request.stream()
+        return display_name(stated_name or _name_in_header(request)), request.stream()
     try:
         limited = _limited(request.stream(), at_most_bytes + _MULTIPART_OVERHEAD_BYTES, at_most_bytes)
         parser = MultiPartParser(request.headers, limited, max_files=1, max_fields=8, max_part_size=8_192)
@@ -78,9 +82,9 @@ async def _file_in(request: Request, at_most_bytes: int) -> tuple[str, AsyncGene
     return display_name(file.filename or ""), _pieces_of(file)
 
 
-def _stated_name(request: Request) -> str:
+def _name_in_header(request: Request) -> str:
     _, options = parse_options_header(request.headers.get("content-disposition"))
-    return request.query_params.get("filename") or options.get(b"filename", b"").decode("utf-8", "replace")
+    return options.get(b"filename", b"").decode("utf-8", "replace")
 
 
 async def _pieces_of(file: UploadFile) -> AsyncGenerator[bytes, None]:

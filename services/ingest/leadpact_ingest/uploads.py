@@ -52,11 +52,16 @@ class UploadDoor:
         self._at_most_bytes = at_most_bytes
 
     async def take(
-        self, request: Request, source_name: str, encoding: str | None, uploaded_by: str
+        self,
+        request: Request,
+        source_name: str,
+        filename: str | None,
+        encoding: str | None,
+        uploaded_by: str,
     ) -> tuple[UploadView, bool]:
         """The upload, and whether it is new. Raises ``Problem`` for what is no readable table of people."""
         source = (await self._sources.current()).uploaded(source_name)
-        async with receive_file(request, at_most_bytes=self._at_most_bytes) as file:
+        async with receive_file(request, filename, at_most_bytes=self._at_most_bytes) as file:
             facts = await _opened(file, encoding)
             new = self._new_upload(source, file, encoding, facts, uploaded_by)
             async with self._uow.transaction() as tx:
@@ -151,12 +156,15 @@ def create_uploads_router(door: UploadDoor) -> APIRouter:
         response: Response,
         caller: IngestCaller,
         source: Annotated[str, Query(description="An event_scan or syndication source of the pact.")],
+        filename: Annotated[
+            str | None, Query(description="What the file is called, if it is the body itself.")
+        ] = None,
         encoding: Annotated[
             str | None, Query(max_length=40, description="A CSV's encoding, if it is known.")
         ] = None,
     ) -> UploadView:
         """Hand in a CSV or XLSX file. Its rows are taken in in the background."""
-        upload, is_new = await door.take(request, source, encoding, caller.name)
+        upload, is_new = await door.take(request, source, filename, encoding, caller.name)
         response.headers["Location"] = f"/v1/uploads/{upload.id}"
         response.status_code = 202 if is_new else 200
         return upload

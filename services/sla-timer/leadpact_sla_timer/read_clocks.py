@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, Row, Select, bindparam, select, tuple_, union_all
+from sqlalchemy import ColumnElement, FromClause, Row, Select, bindparam, exists, select, tuple_, union_all
 
 from leadpact.events.sla import Whose
 from leadpact.runtime.pages import cursor, read_cursor
@@ -50,6 +50,12 @@ async def read_clock(tx: Transaction, clock_id: UUID) -> SlaClock | None:
 async def moves_of(tx: Transaction, clock_id: UUID) -> Sequence[Row[tuple[object, ...]]]:
     """Each time that a clock was moved to another version of the pact, in that order: the rows of `sla_clock_move`."""
     return (await tx.execute(_MOVES, {"clock_id": clock_id})).all()
+
+
+async def has_policy(tx: Transaction, policy: str) -> bool:
+    """Whether there is a clock of the promise, in whatever state: also of one that the pact has no longer."""
+    query = select(exists().where(sla_clock.c.policy == policy))
+    return bool((await tx.execute(query)).scalar_one())
 
 
 async def page_of_clocks(

@@ -95,7 +95,9 @@ def test_clocks_are_chosen_by_rep_side_promise_state_and_number(
     assert reps("--rep", "ana") == ["ana"]
     assert reps("--state", "met") == ["cem"]
     assert reps("--whose", "owner", "--policy", "first-touch", "--no-bulk") == ["ben", "ana"]
-    assert reps("--whose", "team") == reps("--policy", "another") == []
+    assert reps("--whose", "team") == reps("--whose", "team", "--policy", "first-touch") == []
+    shell.run("clocks", "due", "--policy", "first-tuch", ends_with=exit_codes.ERROR)
+    assert "did you mean first-touch?" in shell.complaint
     assert "met" not in shell.run("clocks", "due", "--state", "met").splitlines()[0]
 
 

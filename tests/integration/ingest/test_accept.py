@@ -16,7 +16,17 @@ from leadpact.events import LeadCaptured
 from leadpact.ids import new_id
 from leadpact.pact.sources import FormSource
 from leadpact.storage.unit_of_work import Transaction, UnitOfWork
-from leadpact_ingest.accept import Accepted, Outcome, PostWriter, RawPost, Submission, TrappedPost, accept
+from leadpact_ingest.accept import (
+    Accepted,
+    Duplicate,
+    Outcome,
+    PostWriter,
+    RawPost,
+    Submission,
+    TrappedPost,
+    accept,
+    accept_up_to,
+)
 from leadpact_ingest.group_commit import GroupCommit
 from leadpact_ingest.idempotency import claim_of_post
 from leadpact_ingest.sources import PlainForm
@@ -30,9 +40,9 @@ GOOD = RawPost("application/json", b"{}")
 UNSTORABLE = RawPost("application/json\0", b"{}")
 
 
-def submission(clock: FakeClock, email: str, raw: RawPost = GOOD) -> Submission:
+def submission(clock: FakeClock, email: str, raw: RawPost = GOOD, key: str | None = None) -> Submission:
     draft = LeadDraft(email=email)
-    return Submission(new_id(), DEMO, draft, claim_of_post(draft, None), clock.now(), raw)
+    return Submission(new_id(), DEMO, draft, claim_of_post(draft, key), clock.now(), raw)
 
 
 class LostAnswers(UnitOfWork):
@@ -83,9 +93,13 @@ async def test_posts_that_come_together_share_a_transaction(
     assert sizes == [50, 50, 20]
 
 
-@pytest.mark.parametrize("trap", [False, True])
+@pytest.mark.parametrize(("trap", "key"), [(False, None), (False, "k-1"), (True, None)])
 async def test_a_commit_whose_answer_was_lost_is_found_to_have_worked(
-    database: Database, clock: FakeClock, uow_for: Callable[[str], UnitOfWork], trap: bool
+    database: Database,
+    clock: FakeClock,
+    uow_for: Callable[[str], UnitOfWork],
+    trap: bool,
+    key: str | None,
 ) -> None:
     plain = uow_for("ingest")
     uow = LostAnswers(database.engine, source="ingest", wake=plain._wake)
@@ -93,13 +107,51 @@ async def test_a_commit_whose_answer_was_lost_is_found_to_have_worked(
     post = (
         TrappedPost(new_id(), DEMO, clock.now(), GOOD)
         if trap
-        else submission(clock, "kaethe@groesse-soehne.example")
+        else submission(clock, "kaethe@groesse-soehne.example", key=key)
     )
 
     outcomes = await PostWriter(uow, clock.now).write([post])
 
     assert outcomes == [Accepted(post.receipt_id)]
     assert len(await announced(database.engine, LeadCaptured)) == (0 if trap else 1)
+
+
+async def test_in_a_batch_the_first_lead_that_says_so_is_the_one_that_plain_posts_repeat(
+    database: Database, clock: FakeClock, uow_for: Callable[[str], UnitOfWork]
+) -> None:
+    async def take(*keys: str | None) -> tuple[list[Submission], list[Outcome]]:
+        posts = [submission(clock, "kaethe@groesse-soehne.example", key=key) for key in keys]
+        return posts, await PostWriter(uow_for("ingest"), clock.now).write(posts)
+
+    [first, _, other], outcomes = await take("k-1", None, "k-2")
+    assert outcomes == [
+        Accepted(first.receipt_id),
+        Duplicate(first.receipt_id),
+        Accepted(other.receipt_id),
+    ]
+
+    clock.advance(timedelta(minutes=10))  # the key is still known, what was said no longer
+    [_, plain, _], outcomes = await take("k-1", None, None)
+    assert outcomes == [
+        Accepted(first.receipt_id, is_repeat=True),
+        Accepted(plain.receipt_id),
+        Duplicate(plain.receipt_id),
+    ]
+
+
+async def test_leads_that_there_is_no_room_for_leave_no_claim_and_take_none_away(
+    database: Database, clock: FakeClock, uow_for: Callable[[str], UnitOfWork]
+) -> None:
+    async def take(room: int, key: str | None) -> list[Outcome | None]:
+        async with uow_for("ingest").transaction() as tx:
+            post = submission(clock, "kaethe@groesse-soehne.example", key=key)
+            return await accept_up_to(tx, room, [post], now=clock.now())
+
+    assert await take(0, "k-1") == [None]
+    [taken] = await take(1, None)
+    assert isinstance(taken, Accepted)
+    assert await take(0, "k-1") == [None]
+    assert await take(1, None) == [Duplicate(taken.receipt_id)]
 
 
 async def test_two_batches_with_claims_in_common_never_wait_for_each_other_in_a_circle(
@@ -117,6 +169,28 @@ async def test_two_batches_with_claims_in_common_never_wait_for_each_other_in_a_
         await asyncio.gather(take(range(500), taken_at), take(reversed(range(500)), taken_at))
 
     assert len(await announced(database.engine, LeadCaptured)) == 5_000
+
+
+async def test_neither_do_batches_of_posts_with_and_without_keys(
+    database: Database, clock: FakeClock, uow_for: Callable[[str], UnitOfWork]
+) -> None:
+    uow = uow_for("ingest")
+
+    async def take(day: int, keyed: int) -> None:
+        people = [
+            submission(
+                clock, f"p{number}@drumbeat.example", key=f"{day} {number}" if number % 2 == keyed else None
+            )
+            for number in range(300)
+        ]
+        async with uow.transaction() as tx:
+            await accept(tx, people, now=clock.now() + timedelta(days=day))
+
+    for day in range(10):
+        await asyncio.gather(take(day, keyed=0), take(day, keyed=1))
+
+    # Whichever batch was first: its 300, and the other's 150 with new keys.
+    assert len(await announced(database.engine, LeadCaptured)) == 4_500
 
 
 async def test_a_database_that_stays_away_fails_everybody_and_keeps_nothing(

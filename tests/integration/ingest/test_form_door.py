@@ -46,6 +46,12 @@ async def test_an_accepted_post_is_stored_announced_and_kept_word_for_word(inges
     ]
 
 
+async def test_what_trackers_append_to_the_address_of_a_form_does_no_harm(ingest: Ingest) -> None:
+    answer = await ingest.client.post("/v1/forms/website-demo?fbclid=x&utm_source=mail", json=KOFI)
+
+    assert answer.status_code == 202
+
+
 async def test_the_sources_own_country_stands_in_for_a_missing_one(ingest: Ingest) -> None:
     await ingest.post(json={"phone": "030 901820"})
 
@@ -173,6 +179,68 @@ class TestOnce:
         answer = await ingest.post(json={**KAETHE, "message": "Please call me."})
 
         assert answer.json()["status"] == "accepted"
+
+    async def test_a_post_without_a_key_is_a_duplicate_of_the_same_with_one(
+        self, ingest: Ingest, clock: FakeClock
+    ) -> None:
+        """A page's script posts with a key, gives up waiting, and lets the browser post the form."""
+        first = await ingest.post(json=KAETHE, headers={"idempotency-key": "k-1"})
+        clock.advance(timedelta(minutes=9, seconds=59))
+        assert (await ingest.post(data=KAETHE)).json() == {
+            "receipt": first.json()["receipt"],
+            "status": "duplicate",
+        }
+        again = await ingest.post(json=KAETHE, headers={"idempotency-key": "k-1"})
+        assert (again.json(), again.headers["idempotency-replayed"]) == (first.json(), "true")
+
+        clock.advance(timedelta(seconds=1))
+        assert (await ingest.post(data=KAETHE)).json()["status"] == "accepted"
+        assert len(await captured(ingest)) == 2
+
+    async def test_a_new_key_is_a_new_lead_also_after_the_same_without_one(self, ingest: Ingest) -> None:
+        first = await ingest.post(json=KAETHE)
+        keyed = await ingest.post(json=KAETHE, headers={"idempotency-key": "k-1"})
+        assert keyed.json()["status"] == "accepted"
+        assert keyed.json()["receipt"] != first.json()["receipt"]
+
+        again = await ingest.post(json=KAETHE)
+
+        assert again.json() == {"receipt": first.json()["receipt"], "status": "duplicate"}
+
+    async def test_a_repeat_of_an_old_key_stands_for_no_new_post(
+        self, ingest: Ingest, clock: FakeClock
+    ) -> None:
+        await ingest.post(json=KAETHE, headers={"idempotency-key": "k-1"})
+        clock.advance(timedelta(hours=1))
+        await ingest.post(json=KAETHE, headers={"idempotency-key": "k-1"})
+
+        assert (await ingest.post(json=KAETHE)).json()["status"] == "accepted"
+
+    async def test_a_key_that_is_refused_stands_for_nothing(self, ingest: Ingest) -> None:
+        await ingest.post(json=KAETHE, headers={"idempotency-key": "k-1"})
+        assert (await ingest.post(json=KOFI, headers={"idempotency-key": "k-1"})).status_code == 422
+
+        assert (await ingest.post(json=KOFI)).json()["status"] == "accepted"
+
+    async def test_posts_with_and_without_keys_at_once_are_a_lead_per_key(
+        self, ingest: Ingest, new_instance: NewInstance
+    ) -> None:
+        instances = [ingest, new_instance()]
+
+        answers = await asyncio.gather(
+            *(
+                instances[number % 2].post(json=person, headers={"idempotency-key": key} if key else {})
+                for number in range(40)
+                for person in (KAETHE, KOFI)
+                for key in (f"{person['email']} {number % 4}", None)
+            )
+        )
+
+        # A plain post that was first is a lead, too.
+        statuses = [answer.json()["status"] for answer in answers if answer.status_code == 202]
+        assert len(statuses) == 160
+        assert len(await captured(ingest)) == await ingest.rows("receipt")
+        assert 8 <= await ingest.rows("receipt") <= 10
 
     async def test_two_posts_with_two_keys_are_two_leads_even_if_they_say_the_same(
         self, ingest: Ingest

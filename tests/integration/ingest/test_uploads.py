@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -319,6 +320,7 @@ BAD_FILES = [
     ("a picture", b"\x89PNG\r\n\x1a\n" + b"\0" * 50, 415),
     ("a PDF", b"%PDF-1.7 ...", 415),
     ("a program", b"MZ\x90\x00" + b"\0" * 50, 415),
+    ("random bytes", random.Random(1).randbytes(5_000), 415),
     ("JSON", b'[{"email": "ada@drumbeat.example"}]', 415),
     ("a web page", b"<!doctype html><table></table>", 415),
     ("an old workbook", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 50, 415),

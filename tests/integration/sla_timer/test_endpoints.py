@@ -162,6 +162,21 @@ async def test_a_question_that_makes_no_sense_is_refused_by_the_name_of_its_fiel
     assert answer.json()["errors"][0]["pointer"] == f"query:{query.partition('=')[0]}"
 
 
+async def test_a_promise_that_nobody_knows_is_refused_with_the_nearest(
+    timer: Timer, api: httpx.AsyncClient
+) -> None:
+    await timer.hear(assigned())
+    await timer.apply_pact(PACT.replace("first-touch:", "touch-first:"))
+
+    answer = await api.get("/v1/clocks?policy=tuch-first")
+    assert answer.status_code == 422
+    [fault] = answer.json()["errors"]
+    assert (fault["pointer"], fault["fix"]) == ("query:policy", "did you mean touch-first?")
+    assert (await api.get("/v1/clocks?policy=touch-first")).json()["items"] == []
+    # Some clock still runs by a pact that had it.
+    assert (await api.get("/v1/clocks?policy=first-touch&state=breached")).json()["items"] == []
+
+
 async def test_a_character_that_cannot_be_stored_is_named_in_plain_words(api: httpx.AsyncClient) -> None:
     for query in ("rep=a%00", "policy=a%00"):
         [fault] = (await api.get(f"/v1/clocks?{query}")).json()["errors"]

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,7 +45,7 @@ def test_the_vendors_list_gives_leads_inside_and_outside_of_the_contract() -> No
     assert (len(leads), len(unusable), len(skipped)) == (39, 1, 0)
     assert len({lead.external_id for lead in leads}) == 38
     assert all(lead.employees and lead.event_at for lead in leads)
-    assert [lead.email for lead in leads if "free_mail" in lead.flags] == ["jamie.smith@gmail.com"]
+    assert [lead.email for lead in leads if "free_mail" in lead.flags] == ["jamie.smith@freemail.example"]
 
 
 def test_every_form_post_of_the_example_is_a_reachable_lead() -> None:
@@ -56,8 +57,18 @@ def test_every_form_post_of_the_example_is_a_reachable_lead() -> None:
     countries = Counter(lead.country for name, lead in leads.items() if name.startswith("website-demo"))
     assert countries == {"DE": 2, "AT": 1, "CH": 1, "GB": 2, "US": 2, "FR": 1, "JP": 1}
     assert leads["website-demo-09-free-mail"].domain is None
+    assert leads["website-demo-09-free-mail"].flags == ("free_mail",)
     accounts = list(csv.DictReader((ACME / "accounts.csv").read_text("utf-8").splitlines()))
     assert leads["website-demo-02-known-account"].domain in {account["domain"] for account in accounts}
+
+
+def test_nobodys_real_address_is_in_the_example() -> None:
+    written = "".join(
+        path.read_text("utf-8") for path in ACME.rglob("*") if path.suffix in (".csv", ".json", ".yaml")
+    )
+    hosts = {host.rstrip(".") for host in re.findall(r"@([\w.-]+)", written.lower())}
+    hosts |= {lead.email.partition("@")[2] for lead in read("netline.xlsx")[0] if lead.email}
+    assert {host for host in hosts if "." in host and not host.endswith(".example")} == set()
 
 
 def test_accounts_and_reps_fit_together() -> None:

@@ -89,6 +89,7 @@ def test_what_is_no_address_says_why(written: str, reason: str) -> None:
         ("ana@acme.example", ()),
         ("ana@gmail.com", ("free_mail",)),
         ("ana@mail.yahoo.co.uk", ("free_mail",)),
+        ("ana@freemail.example", ("free_mail",)),
         ("x@mailinator.com", ("disposable",)),
         ("info@acme.example", ("role_address",)),
         ("sales+dach@acme.example", ("role_address",)),

@@ -1,5 +1,6 @@
 """Any file ends in rows or in one sentence that says why not; one bad row costs that row alone."""
 
+import random
 import zipfile
 from collections.abc import Sequence
 from io import BytesIO
@@ -164,6 +165,20 @@ def test_accents_survive_every_usual_encoding_and_a_guess_is_said(
     assert bool(table.facts.notes) == guessed
     delimiter = table.facts.delimiter or ""
     assert good(list(table.rows)) == [tuple(line.split(delimiter)) for line in text.splitlines()[1:]]
+
+
+@pytest.mark.parametrize("encoding", [None, "cp1252"])
+def test_what_is_no_text_is_refused_without_a_word_of_it(encoding: str | None) -> None:
+    bytes_of_cp1252 = bytes(byte for byte in range(256) if byte not in (0x81, 0x8D, 0x8F, 0x90, 0x9D))
+    garbage = bytes(random.Random(1).choices(bytes_of_cp1252, k=5_000))
+    with pytest.raises(FileRefused) as refused:
+        read_rows(garbage, "leads.xlsx", encoding)
+    assert (refused.value.what + refused.value.fix).isascii()
+    assert "neither text nor a workbook" in refused.value.what
+
+
+def test_a_stray_control_character_makes_no_text_unreadable() -> None:
+    assert len(good(list(read("Email,Name\na@b.example,Ana\x07\x1f\nb@b.example,Ben\n").rows))) == 2
 
 
 def test_a_declared_encoding_is_used_and_is_no_guess() -> None:

@@ -49,6 +49,9 @@ _TEXT_ENCODINGS = frozenset(
                  "iso-8859-2", "iso-8859-9", "iso-8859-15", "mac-roman", "shift_jis", "gbk", "euc-kr", "koi8-r", "cp437", "cp850")
 )  # fmt: skip
 """What a sender may declare. Python knows more codecs, and some of them unpack archives."""
+_IN_NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x1f\x7f\ufffd\ue000-\uf8ff]")
+"""Control characters, private ones and what could not be decoded: more than a tenth of random bytes, in any encoding."""
+_STRAY = 0.05  # share of them that a text may have, from faulty exports
 _CLEARLY_BETTER = 1.9
 """How much likelier than Windows-1252 another code page must be; short Western texts look Hungarian by a factor of 1.6."""
 _FEW = 0.1  # share of the lines with accents that may be broken in a file that is otherwise UTF-8
@@ -72,8 +75,9 @@ class Csv(NamedTuple):
 
 
 def open_csv(stream: BinaryIO, declared_encoding: str | None = None) -> Csv:
-    """Find encoding and delimiter of a seekable stream; `FileRefused` if `declared_encoding` does not fit it."""
+    """Find encoding and delimiter of a seekable stream; `FileRefused` if `declared_encoding` does not fit it, or it is no text."""
     encoding = _declared(stream, declared_encoding) if declared_encoding else detect_encoding(stream)
+    _refuse_binary(stream, encoding)
     stream.seek(0)
     text = io.TextIOWrapper(stream, encoding=encoding.name, errors=encoding.errors, newline="")
     lines = _Lines(text)
@@ -129,6 +133,19 @@ def _declared(stream: BinaryIO, name: str) -> Encoding:
             "Leave the encoding out to have it recognised, or save the file as UTF-8.",
         ) from None
     return Encoding(name, "strict", guessed=False, note=None)
+
+
+def _refuse_binary(stream: BinaryIO, encoding: Encoding) -> None:
+    """Raise `FileRefused` for what is no text in the encoding that suits it best: its columns would be called by garbage."""
+    stream.seek(0)
+    decoder = codecs.getincrementaldecoder(encoding.name)(encoding.errors)
+    text = decoder.decode(stream.read(_EVIDENCE_BYTES))
+    if len(_IN_NO_TEXT.findall(text)) > _STRAY * len(text):
+        raise FileRefused(
+            Refusal.UNSUPPORTED,
+            "The file is neither text nor a workbook, whatever its name says: it is encrypted, damaged or of another program.",
+            "Open it in a spreadsheet program and save it as XLSX or CSV (UTF-8).",
+        )
 
 
 def _utf16_without_mark(head: bytes) -> str | None:

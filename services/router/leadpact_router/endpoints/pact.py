@@ -17,7 +17,7 @@ from leadpact.pact.model import Pact, Signatures
 from leadpact.pact.routing import Overflow
 from leadpact.storage.unit_of_work import Transaction, UnitOfWork
 from leadpact.storage.wake import Wake
-from leadpact_router.endpoints.bodies import read_text
+from leadpact_router.endpoints.bodies import FILE_IN_FORM, read_text
 from leadpact_router.release_held import FLOOR_CHANGED
 from leadpact_router.roster import not_on_the_roster
 
@@ -76,7 +76,9 @@ def create_router(uow: UnitOfWork, book: PactBook, wake: Wake) -> APIRouter:
     @router.post(
         "",
         status_code=201,
-        openapi_extra={"requestBody": {"content": {"application/yaml": {}}, "required": True}},
+        openapi_extra={
+            "requestBody": {"content": {"application/yaml": {}, **FILE_IN_FORM}, "required": True}
+        },
     )
     async def apply(
         request: Request, response: Response, caller: Annotated[Caller, require(Scope.ADMIN)]

@@ -22,7 +22,7 @@ from leadpact.runtime.pages import cursor, link_next, read_cursor
 from leadpact.runtime.storable import NO_NUL
 from leadpact.storage.unit_of_work import Transaction, UnitOfWork
 from leadpact.storage.wake import Wake
-from leadpact_router.endpoints.bodies import read_text
+from leadpact_router.endpoints.bodies import FILE_IN_FORM, read_text
 from leadpact_router.endpoints.fields import After, Limit, Line, Moment, Note, Word
 from leadpact_router.offline import bring_back
 from leadpact_router.release_held import FLOOR_CHANGED
@@ -38,7 +38,7 @@ from leadpact_router.roster import (
 from leadpact_router.roster_csv import read_accounts, read_reps, with_lines
 
 _MOST_FILE_BYTES = 10_000_000
-_CSV_BODY = {"requestBody": {"content": {"text/csv": {}}, "required": True}}
+_CSV_BODY = {"requestBody": {"content": {"text/csv": {}, **FILE_IN_FORM}, "required": True}}
 
 RepIdPath = Annotated[str, Path(min_length=1, max_length=200, pattern=NO_NUL)]
 DomainPath = Annotated[str, Path(min_length=1, max_length=253, pattern=NO_NUL)]

@@ -12,16 +12,18 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 from leadpact.access.guarded_route import GuardedRoute
 from leadpact.access.scopes import Scope, require
 from leadpact.clock import Clock
-from leadpact.errors import NotFound
+from leadpact.errors import Fault, NotFound
 from leadpact.events.sla import Whose
-from leadpact.pact.book import PactBook
+from leadpact.pact.book import NoPactYet, PactBook
 from leadpact.pact.model import Pact
+from leadpact.pact.words import nearest
 from leadpact.runtime.pages import link_next
+from leadpact.runtime.problems import Problem
 from leadpact.runtime.storable import NO_NUL
-from leadpact.storage.unit_of_work import UnitOfWork
+from leadpact.storage.unit_of_work import Transaction, UnitOfWork
 from leadpact_sla_timer.clock_facts import ClockFacts
 from leadpact_sla_timer.explain import explain, second_zone, time_left
-from leadpact_sla_timer.read_clocks import Filter, moves_of, page_of_clocks, read_clock
+from leadpact_sla_timer.read_clocks import Filter, has_policy, moves_of, page_of_clocks, read_clock
 from leadpact_sla_timer.sla_clock import ClockState, SlaClock
 
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2199, 12, 31, tzinfo=UTC)
@@ -157,6 +159,8 @@ def create_router(uow: UnitOfWork, book: PactBook, clock: Clock) -> APIRouter:
         )
         async with uow.transaction() as tx:
             clocks, following = await page_of_clocks(tx, wanted, limit=limit, after=after)
+            if policy is not None and not clocks:
+                await _refuse_unknown_policy(tx, book, policy)
             versions = {one.pact_version for one in clocks}
             pacts = {version: (await book.at(tx, version)).pact for version in versions}
         link_next(request, response, following)
@@ -183,6 +187,20 @@ def create_router(uow: UnitOfWork, book: PactBook, clock: Clock) -> APIRouter:
         )
 
     return router
+
+
+async def _refuse_unknown_policy(tx: Transaction, book: PactBook, policy: str) -> None:
+    """Raise ``Problem`` if neither the pact nor any clock knows the promise. Who is a rep is the router's to know."""
+    try:
+        promises = list((await book.current(tx)).pact.sla)
+    except NoPactYet:
+        promises = []
+    if policy in promises or await has_policy(tx, policy):
+        return
+    meant = nearest(policy, promises)
+    fix = f"did you mean {meant}?" if meant else f"use one of: {', '.join(promises) or 'none is known yet'}"
+    fault = Fault("query:policy", f"{policy!r} is no policy that anybody knows", fix)
+    raise Problem(422, "invalid-field", "There is no such policy.", faults=[fault])
 
 
 def _shown(clock: SlaClock, now: datetime, pact: Pact) -> ClockOut:

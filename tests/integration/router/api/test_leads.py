@@ -87,6 +87,8 @@ async def test_pages_continue_where_the_last_one_ended_and_name_the_next_one(ser
         ("after=nonsense", "query:after", "cursor"),
         ("after=%ff", "query:after", "cursor"),
         ("q=%00%00", "query:q", "U+0000"),
+        ("stages=held", "query:stages", "did you mean stage?"),
+        ("stage=held&zzzz=1", "query:zzzz", "use one of: stage, owner, source, band, q, limit, after"),
     ],
 )
 async def test_an_unknown_word_is_refused_with_the_valid_ones(

@@ -26,7 +26,7 @@ async def test_a_changed_pact_is_the_next_version_and_the_same_one_is_not(servic
 
 
 async def test_who_applies_a_pact_is_told_whom_it_names_that_nobody_has_imported(service: Service) -> None:
-    known = await service.http.post("/v1/pact", content=PACT)
+    known = await service.http.post("/v1/pact", files={"file": ("pact.yaml", PACT)})
     assert known.json()["not_on_the_roster"] == []
     strangers = PACT.replace(
         "members: [dora]", "members: [DORA@acme.example, zoe], when_nobody: {overflow: yan}"

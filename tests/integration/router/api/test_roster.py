@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -37,6 +38,38 @@ async def test_the_separator_and_the_mark_of_an_office_program_do_not_matter(
     service: Service, text: str
 ) -> None:
     assert (await csv(service, "/v1/reps/import", text)).json() == {"imported": 2}
+
+
+ACCOUNTS = "name,domain\nAcme,acme.example\n"
+
+
+@pytest.mark.parametrize(("path", "text"), [("/v1/reps/import", REPS), ("/v1/accounts/import", ACCOUNTS)])
+async def test_a_list_may_be_the_file_of_a_form(service: Service, path: str, text: str) -> None:
+    whole = await csv(service, path, text)
+
+    answer = await service.http.post(
+        path, data={"note": "as exported"}, files={"file": ("Liste.csv", text.encode("utf-8-sig"))}
+    )
+
+    assert (answer.status_code, answer.json()) == (200, whole.json())
+
+
+@pytest.mark.parametrize(
+    ("form", "kind"),
+    [
+        ({"files": {"file": (None, REPS)}}, "no-file"),
+        ({"files": {"a": ("a.csv", REPS), "b": ("b.csv", REPS)}}, "malformed-form"),
+        ({"content": REPS, "headers": {"content-type": "multipart/form-data"}}, "malformed-form"),
+        ({"content": REPS, "headers": {"content-type": "multipart/form-data; boundary=x"}}, "malformed-form"),
+        ({"files": {"file": ("a.csv", b"\xff\xfe")}}, "not-utf-8"),
+    ],
+)
+async def test_a_form_without_one_readable_file_is_refused_as_that(
+    service: Service, form: dict[str, Any], kind: str
+) -> None:
+    answer = await service.http.post("/v1/reps/import", **form)
+
+    assert (answer.status_code, answer.json()["type"].rpartition("/")[2]) == (400, kind)
 
 
 async def test_every_mistake_is_named_with_its_line_and_nothing_is_taken(service: Service) -> None:

@@ -476,6 +476,8 @@ async def test_leads_are_looked_for_and_paged_without_a_script(service: Service)
     found = re.findall(r">(p\d+@globex)", first + second)
     assert len(found) == len(set(found)) == 55
     assert "No lead is like that" in (await service.http.get("/leads?q=initech")).text
+    # A link may have been handed on with what a mailing appended to it.
+    assert (await service.http.get("/leads?utm_source=mail")).status_code == 200
 
 
 @pytest.mark.parametrize("asked", ["ana", "ANA", "Ana Berger", "ana berger", " berg", "BERGER "])
