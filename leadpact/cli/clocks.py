@@ -196,9 +196,10 @@ def _move_row(move: Clock) -> Clock:
 
 
 def _after(move: Clock) -> str:
+    due_at = _local(move["due_at"], move["timezone"])
     if move["target"] is None:
-        return "not promised, stays"
-    return "met already" if move["state"] == ClockState.MET else _local(move["due_at"], move["timezone"])
+        return f"not promised, {due_at} by its turn" if move["later_by_seconds"] else "not promised, stays"
+    return "met already" if move["state"] == ClockState.MET else due_at
 
 
 def _shift(move: Clock) -> str | None:
@@ -217,6 +218,9 @@ def _counts(moves: Sequence[Clock]) -> dict[str, int]:
         "met": len(promised) - len(open_ones),
         "breached_at_once": sum(move["is_overdue_then"] for move in promised),
         "not_promised": len(moves) - len(promised),
+        "not_promised_by_turn": sum(
+            bool(move["later_by_seconds"]) for move in moves if move["target"] is None
+        ),
     }
 
 
@@ -224,11 +228,13 @@ def _summary(moves: Sequence[Clock], version: int, is_done: bool) -> str:
     counts = _counts(moves)
     if not moves:
         return f"No open clock runs under another version than {version}. Nothing was changed."
+    by_turn = counts["not_promised_by_turn"]
     said = (
         f"{_clocks(counts['moves'])} {_were(counts['moves']) if is_done else 'would be'} moved to version {version}: "
         f"{counts['later']} later, {counts['earlier']} earlier, {counts['unchanged']} due as before, "
         f"{counts['met']} met by what is known already. {counts['breached_at_once']} of them overdue at once, and breached. "
-        f"{counts['not_promised']} not promised in version {version}: unchanged."
+        f"{counts['not_promised']} not promised in version {version}: unchanged"
+        f"{f', but {by_turn} of them due by the new turn of the lead' if by_turn else ''}."
     )
     return said if is_done else f"{said}\nNothing was changed; run again with --yes."
 

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from leadpact.pact.agreement import report_disagreements
 from leadpact.pact.explain import report_invalid
+from leadpact.pact.keepable import report_unkeepable
 from leadpact.pact.model import Pact
 from leadpact.pact.problem import PactErrors, PactProblem, render
 from leadpact.pact.yaml_tree import Place, YamlTree, read_yaml
@@ -41,6 +42,8 @@ def parse_pact(text: str, name: str = "pact.yaml") -> Pact:
     tree = read_yaml(text, name)
     pact = _validated(tree)
     report_disagreements(tree)
+    if pact is not None:
+        report_unkeepable(tree, pact)
     if pact is None or tree.problems:
         raise PactErrors(tree.problems)
     return pact

@@ -204,7 +204,7 @@ _ROUTING = """
 sources:
   website-demo: {kind: form, intent: demo_request}
   whitepaper: {kind: form, intent: content_download}
-  fair: {kind: event_scan, intent: demo_request, ends: 2026-01-23T18:00 Europe/Berlin, release: 4 per hour}
+  fair: {kind: event_scan, intent: demo_request, ends: 2026-01-23T18:00 Europe/Berlin, release: PACE per hour}
 alerts: {quiet: "20:00-07:00", quiet_days: [sun]}
 scoring:
   engagement: {half_life: 14 days, cap: 50, points: {pricing_page: 8, webinar: {points: 15, once: true}, content_download: 5}}
@@ -223,8 +223,6 @@ rejection_reasons:
   not_now: {outcome: recycle}
   no_budget: {outcome: nurture}
 """
-PACE = timedelta(minutes=15)
-"""What lies between two turns of the fair's leads, in the pool's hours."""
 QUIET_FROM, QUIET_UNTIL, QUIET_DAY = 20, 7, 6
 POOL_HOURS = {"dach": "berlin", "rest": "new-york"}
 REJECTION_REASONS = ("bad_data", "not_now", "no_budget")
@@ -240,11 +238,17 @@ class Agreement:
     def yaml(self) -> str:
         calendars = "\n".join(f"  {name}: {hours.yaml()}" for name, hours in self.hours.items())
         promises = "\n".join(promise.yaml() for promise in self.promises)
-        return f"pact: A pact for many weeks\ncalendars:\n{calendars}\n{_ROUTING}sla:\n{promises}\n"
+        routing = _ROUTING.replace("PACE", str(_HOUR // self.pace))
+        return f"pact: A pact for many weeks\ncalendars:\n{calendars}\n{routing}sla:\n{promises}\n"
 
     def parsed(self) -> Pact:
         """As the product reads it."""
         return parsed(self.yaml())
+
+    @property
+    def pace(self) -> timedelta:
+        """What lies between two turns of the fair's leads, in the pool's hours."""
+        return _PACES[_TERMS.index(self.promises)]
 
     def promise(self, name: str) -> Promise | None:
         """The promise of that name, if this version makes it."""
@@ -373,6 +377,8 @@ _TERMS = (
     ),
 )
 """What the pact may promise; few, because reading a pact takes the product a tenth of a second."""
+_PACES = tuple(timedelta(minutes=minutes) for minutes in (15, 15, 30, 5))
+"""Of each of these terms."""
 
 
 def first_agreement(chance: random.Random) -> Agreement:

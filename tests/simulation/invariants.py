@@ -13,13 +13,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
-from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from tests.simulation.agreement import (
     ATTEMPTS,
     GRID,
-    PACE,
     QUIET_DAY,
     QUIET_FROM,
     QUIET_UNTIL,
@@ -704,18 +702,90 @@ def absences_are_those_announced_last(seen: Evidence) -> Iterator[str]:
             yield f"{row['rep_id']} is away {sorted(known)}; as of {as_of} they were said to be away {said}"
 
 
-def bulk_has_its_pace(seen: Evidence) -> Iterator[str]:
-    """Of a source's requests in one pool's hours no two have turns closer than the pace, and no clock starts before its turn."""
-    turns: dict[tuple[str, str], list[datetime]] = defaultdict(list)
-    for row in seen.picture["sla_request"]:
-        if row["released_at"]:
-            turns[row["source"], row["pool_calendar"]].append(parse(row["released_at"]))
+def bulk_has_its_turns(seen: Evidence) -> Iterator[str]:
+    """A source with a pace gives turns and no other does; all of a lead's clocks that wait, wait for its turn."""
+    requests = {row["id"]: row for row in seen.picture["sla_request"]}
+    for row in requests.values():
         if (row["source"] == "fair") != bool(row["released_at"]):
             yield f"request {row['id']} of {row['source']} has its turn at {row['released_at']}"
-    for queue, ats in turns.items():
-        for one, other in pairwise(sorted(ats)):
-            if other - one < PACE:
-                yield f"two turns of {queue} are at {one} and {other}"
+    for id_, clock in seen.clocks.items():
+        turn = requests[clock["request_id"]]["released_at"]
+        if clock["state"] == "waiting" and clock["started_at"] != turn:
+            yield f"clock {id_} waits until {clock['started_at']}, its lead's turn is at {turn}"
+
+
+def turns_keep_hours_and_pace(seen: Evidence) -> Iterator[str]:
+    """A turn that was given with this step lies in the pool's open hours, and no closer than the pace to another that is waited for, by
+    the version of the pact that gave it: the one that the lead came under, or to which its clocks were moved.
+
+    Turns of another version are another matter until their clocks are moved too.
+    """
+    waited_for = _waited_for(seen)
+    given = {row["id"]: row["pact_version"] for row in waited_for if row["id"] not in _ids(seen.before)}
+    moved = _moved_while_waiting(seen)
+    for row in waited_for:
+        version = given.get(row["id"]) or moved.get(row["id"])
+        if version is None:
+            continue
+        agreement, turn = seen.world.agreements[version], parse(row["released_at"])
+        hours = agreement.hours[row["pool_calendar"]]
+        if not hours.between(turn, turn + GRID, hours.timezone):
+            yield f"the turn of request {row['id']} is {turn}, when {row['pool_calendar']} is closed by version {version}"
+        for other in waited_for:
+            if other is row or _queue(other) != _queue(row):
+                continue
+            if (given | moved).get(other["id"], version) != version:
+                continue
+            if row["id"] in moved and _is_to_be_moved(seen, other, version):
+                continue
+            apart = sorted((turn, parse(other["released_at"])))
+            if hours.between(apart[0], apart[1], hours.timezone) < agreement.pace:
+                yield f"two turns of {_queue(row)} are at {apart[0]} and {apart[1]}, by version {version}"
+
+
+def _waited_for(seen: Evidence) -> list[Row]:
+    """The requests whose turn has not come: clocks wait for it, and none has started."""
+    waiting, started = set(), set()
+    turns = {row["id"]: row["released_at"] for row in seen.picture["sla_request"]}
+    for clock in seen.clocks.values():
+        request = clock["request_id"]
+        if clock["state"] == "waiting":
+            waiting.add(request)
+        elif turns[request] and parse(clock["started_at"]) >= parse(turns[request]):
+            started.add(request)
+    return [row for row in seen.picture["sla_request"] if row["id"] in waiting - started]
+
+
+def _moved_while_waiting(seen: Evidence) -> dict[str, int]:
+    """Of each request with a clock that waited and was moved with this step, the version that it was moved to."""
+    before = {row["id"]: row for row in seen.before["sla_clock"]}
+    return {
+        clock["request_id"]: clock["pact_version"]
+        for id_, clock in seen.clocks.items()
+        if id_ in before
+        and before[id_]["state"] == "waiting"
+        and before[id_]["pact_version"] != clock["pact_version"]
+    }
+
+
+def _is_to_be_moved(seen: Evidence, request: Row, version: int) -> bool:
+    """Whether a clock waits for its turn that the version promises as well and that is not under it yet."""
+    promises = seen.world.agreements[version]
+    return any(
+        clock["request_id"] == request["id"]
+        and clock["state"] == "waiting"
+        and clock["pact_version"] != version
+        and promises.promise(clock["policy"])
+        for clock in seen.clocks.values()
+    )
+
+
+def _ids(picture: Picture) -> set[str]:
+    return {row["id"] for row in picture["sla_request"]}
+
+
+def _queue(request: Row) -> tuple[str, str]:
+    return request["source"], request["pool_calendar"]
 
 
 # ---- at rest ----------------------------------------------------------------------------------------------------------------------
@@ -1043,7 +1113,8 @@ EVERY_STEP: Sequence[Invariant] = (
     pauses_are_those_that_were_announced,
     what_was_heard_pauses_clocks,
     absences_are_those_announced_last,
-    bulk_has_its_pace,
+    bulk_has_its_turns,
+    turns_keep_hours_and_pace,
 )
 """What holds whenever no transaction is open."""
 

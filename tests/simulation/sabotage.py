@@ -38,8 +38,9 @@ from leadpact_router.floor import Floor
 from leadpact_router.hold_rows import Holds
 from leadpact_router.lead import Lead
 from leadpact_router.tables import clock_warning
-from leadpact_sla_timer import absences, disarm, judge, lead_file, release, sweep
+from leadpact_sla_timer import absences, disarm, judge, lead_file, recompute, release, sweep
 from leadpact_sla_timer.record import Assignment, Paused
+from leadpact_sla_timer.release import Queued
 from leadpact_sla_timer.sla_clock import SlaClock
 from leadpact_sla_timer.tables import sla_release
 from tests.simulation import agreement, commit_points, faults, steps
@@ -219,6 +220,10 @@ _WHATEVER_COMES = (
 )
 
 
+async def _no_queues(*_: object) -> list[Queued]:
+    return []
+
+
 async def _nothing_is_written(_: Transaction, __: Sequence[SlaClock]) -> None:
     return None
 
@@ -354,8 +359,14 @@ SABOTAGES: Sequence[Sabotage] = (
     Sabotage(
         "move-lock",
         "clocks are moved to another pact without locking them",
-        _rewriting(" FOR UPDATE", when="sla_clock.pact_version !="),
+        _rewriting(" FOR UPDATE", when="sla_clock.request_id = ANY"),
         often=("moved_in_flight", "a_new_pact"),
+    ),
+    Sabotage(
+        "turns-kept",
+        "clocks that are moved to another pact keep the turns that the old one gave",
+        _patching(recompute, "_queues", _no_queues),
+        often=("a_burst", "a_new_pact", "a_recompute"),
     ),
     Sabotage(
         "absence-order",

@@ -443,8 +443,9 @@ def a_recompute(world: World, chance: random.Random) -> Step | None:
 
     async def run() -> object:
         async with world.uow(TIMER).transaction() as tx:
-            newest = await PactBook().current(tx)
-            page = await move_clocks(tx, newest, by="the simulation", now=now, limit=limit)
+            book = PactBook()
+            newest = await book.current(tx)
+            page = await move_clocks(tx, book, newest, by="the simulation", now=now, limit=limit)
         return f"{sum(move.after is not None for move in page.moves)} of {len(page.moves)}"
 
     return Step("the clocks are moved to the version in force", run)

@@ -43,6 +43,7 @@ NOTICED_BY = {
     "floor-lock": 46,
     "release-lock": 56,
     "move-lock": 8,
+    "turns-kept": 13,
 }
 
 

@@ -74,9 +74,10 @@ class LeadFile:
         Raises ``NotFound`` for a pact version that there is not.
         """
         leads = {"lead_ids": sorted(set(lead_ids))}
+        # The clocks first: once they are locked nobody gives their lead another turn.
+        clocks = [SlaClock.from_row(row) for row in await tx.execute(_CLOCKS, leads)]
         requests = [request_of_row(row) for row in await tx.execute(_REQUESTS, leads)]
         assignments = [assignment_of(row) for row in await tx.execute(_ASSIGNMENTS, leads)]
-        clocks = [SlaClock.from_row(row) for row in await tx.execute(_CLOCKS, leads)]
         versions = {clock.pact_version for clock in clocks} | set(pact_versions)
         versions |= {request.pact_version for request in requests}
         file = cls({version: (await book.at(tx, version)).pact for version in versions}, now)

@@ -9,22 +9,27 @@ A moved clock stands as if it had run under that version from its start: what is
 attempts may be enough, a state may pause it no longer, and an absence of its owner may mean something else from now on. Of warnings
 only those that lie behind it under the new version stay given.
 
+A clock that waits for its turn starts later or earlier if the version has other hours or another pace: the turns that lie ahead are
+given anew (`release.py`). A turn is its lead's, so all clocks that wait for it move in one page, be they under that version already, or
+under an older one since the new one lacks their promise: nothing of a lead starts before its turn.
+
 One call takes one page of clocks, in the order of their ids, in one transaction: a million clocks are many short transactions, and
 each of them may be repeated, since a clock that was moved is no longer under another version.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import ARRAY, Row, Select, Uuid, and_, any_, bindparam, exists, or_, select
 
+from leadpact.errors import Refused
 from leadpact.ids import new_id
-from leadpact.pact.book import AppliedPact
+from leadpact.pact.book import AppliedPact, PactBook
 from leadpact.pact.model import Pact
 from leadpact.storage.bulk import insert_rows
 from leadpact.storage.unit_of_work import Transaction
@@ -34,29 +39,64 @@ from leadpact_sla_timer.clock_rows import update_clocks
 from leadpact_sla_timer.judge import judge
 from leadpact_sla_timer.opening import WHOSE, under
 from leadpact_sla_timer.record import cut
+from leadpact_sla_timer.release import GivenAnew, Queued, give_anew, lock_queues, queued, turns_anew
 from leadpact_sla_timer.schedule import OWNER_AWAY, with_absences, with_lead_paused
-from leadpact_sla_timer.sla_clock import SlaClock, next_moment
-from leadpact_sla_timer.tables import IS_OPEN, sla_clock, sla_clock_move
+from leadpact_sla_timer.sla_clock import ClockState, SlaClock, next_moment
+from leadpact_sla_timer.tables import IS_OPEN, sla_clock, sla_clock_move, sla_request
 
+# Of the clocks that wait for one turn the first stands for all.
+_first = sla_clock.alias()
 _PAGE = (
-    select(sla_clock)
+    select(sla_clock.c.id, sla_clock.c.lead_id, sla_clock.c.request_id, sla_clock.c.state)
     .where(
         IS_OPEN,
         sla_clock.c.pact_version != bindparam("version"),
         sla_clock.c.id > bindparam("after"),
+        ~exists().where(
+            sla_clock.c.state == ClockState.WAITING,
+            _first.c.state == ClockState.WAITING,
+            _first.c.lead_id == sla_clock.c.lead_id,
+            _first.c.request_id == sla_clock.c.request_id,
+            _first.c.pact_version != bindparam("version"),
+            _first.c.id < sla_clock.c.id,
+        ),
     )
     .order_by(sla_clock.c.id)
     .limit(bindparam("limit"))
+)
+_CLOCKS = (
+    select(sla_clock)
+    .where(
+        or_(
+            sla_clock.c.id == any_(bindparam("ids", type_=ARRAY(Uuid))),
+            and_(
+                sla_clock.c.lead_id == any_(bindparam("leads", type_=ARRAY(Uuid))),
+                sla_clock.c.request_id == any_(bindparam("requests", type_=ARRAY(Uuid))),
+                sla_clock.c.state == ClockState.WAITING,
+            ),
+        )
+    )
+    .order_by(sla_clock.c.id)
+)
+_QUEUES = (
+    select(sla_request.c.source, sla_request.c.pool_calendar)
+    .where(sla_request.c.id == any_(bindparam("requests", type_=ARRAY(Uuid))))
+    .distinct()
 )
 _NO_ID = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """An open clock as it is and as it would be. ``after`` is None if the version has no such promise, or makes it to somebody else."""
+    """An open clock as it is and as it would be. ``after`` is None if it stays.
+
+    It stays if the version has no such promise, or makes it to somebody else: ``is_promised`` is False. Then it moves only with its
+    lead's turn, under the version that it has.
+    """
 
     before: SlaClock
     after: SlaClock | None
+    is_promised: bool
 
     @property
     def by(self) -> timedelta:
@@ -73,14 +113,18 @@ class MovePage:
 
 
 async def preview(
-    tx: Transaction, to: AppliedPact, *, now: datetime, limit: int, after: UUID | None = None
+    tx: Transaction, book: PactBook, to: AppliedPact, *, now: datetime, limit: int, after: UUID | None = None
 ) -> MovePage:
     """What would move under ``to``, a page at a time. Changes nothing."""
-    return await _page(tx, _PAGE, to, now, limit, after)
+    first = await _first_of(tx, to, limit, after)
+    clocks = await _read(tx, _CLOCKS, first)
+    anew = [await turns_anew(tx, queue, to) for queue in await _queues(tx, clocks, to, now)]
+    return MovePage(await _moves(tx, book, clocks, to, anew, now), _next(first, limit))
 
 
 async def move_clocks(
     tx: Transaction,
+    book: PactBook,
     to: AppliedPact,
     *,
     by: str,
@@ -89,31 +133,109 @@ async def move_clocks(
     after: UUID | None = None,
 ) -> MovePage:
     """Move a page of clocks to ``to``, keep what they were, and announce what that changed. ``by`` is who asked for it."""
+    first = await _first_of(tx, to, limit, after)
     # What two move at once is moved by whoever locks it first: the other waits, and finds it under the new version. News that
-    # comes meanwhile waits too, and is judged by the new version.
-    page = await _page(tx, _PAGE.with_for_update(), to, now, limit, after)
-    moved = [(move.before, move.after) for move in page.moves if move.after is not None]
+    # comes meanwhile waits too, and is judged by the new version. Clocks before queues, as whoever opens clocks locks them.
+    clocks = await _locked(tx, first)
+    queues = await _queues(tx, clocks, to, now)
+    await lock_queues(tx, [(queue.source, queue.calendar) for queue in queues])
+    anew = [await turns_anew(tx, queue, to) for queue in queues]
+    moves = await _moves(tx, book, clocks, to, anew, now)
+    moved = [(move.before, move.after) for move in moves if move.after is not None]
+    await give_anew(tx, anew, _waiting(clocks))
     await update_clocks(tx, [clock for _, clock in moved])
     await insert_rows(tx, sla_clock_move, [_row(old, new, by, now) for old, new in moved])
     for old, new in moved:
-        if event := announce.change(old, new, now, to.pact, because=f"pact version {to.version}"):
+        pact = (await book.at(tx, new.pact_version)).pact
+        if event := announce.change(old, new, now, pact, because=f"pact version {to.version}"):
             tx.emit(event)
-    return page
+    return MovePage(moves, _next(first, limit))
 
 
-async def _page(
-    tx: Transaction, query: Select[Any], to: AppliedPact, now: datetime, limit: int, after: UUID | None
-) -> MovePage:
+async def _first_of(
+    tx: Transaction, to: AppliedPact, limit: int, after: UUID | None
+) -> Sequence[Row[tuple[Any, ...]]]:
     asked = {"version": to.version, "after": after or _NO_ID, "limit": limit}
-    clocks = [SlaClock.from_row(row) for row in await tx.execute(query, asked)]
-    facts = await ClockFacts.read(
-        tx, clocks
-    )  # after the clocks: what was written before they were locked is seen
-    moves = [
-        Move(clock, _moved(clock, to, facts, now) if _is_promised(clock, to.pact) else None)
+    return (await tx.execute(_PAGE, asked)).all()
+
+
+def _next(first: Sequence[Row[tuple[Any, ...]]], limit: int) -> UUID | None:
+    return first[-1].id if len(first) == limit else None
+
+
+async def _read(tx: Transaction, query: Select[Any], first: Sequence[Row[tuple[Any, ...]]]) -> list[SlaClock]:
+    """The clocks of a page, with those that wait for the same turns."""
+    waiting = [row for row in first if row.state == ClockState.WAITING and row.request_id is not None]
+    asked = {
+        "ids": [row.id for row in first],
+        "leads": [row.lead_id for row in waiting],
+        "requests": [row.request_id for row in waiting],
+    }
+    return [SlaClock.from_row(row) for row in await tx.execute(query, asked)]
+
+
+async def _locked(tx: Transaction, first: Sequence[Row[tuple[Any, ...]]]) -> list[SlaClock]:
+    clocks = await _read(tx, _CLOCKS.with_for_update(), first)
+    if not _waiting(clocks):
+        return clocks
+    # Whoever had the leads until now may have opened more clocks that wait for the same turns. Nobody does from here on.
+    return await _read(tx, _CLOCKS.with_for_update(), first)
+
+
+def _waiting(clocks: Iterable[SlaClock]) -> set[UUID]:
+    """The requests whose turn is waited for."""
+    return {
+        clock.request_id
         for clock in clocks
-    ]
-    return MovePage(moves, clocks[-1].id if len(clocks) == limit else None)
+        if clock.state is ClockState.WAITING and clock.request_id is not None
+    }
+
+
+async def _queues(
+    tx: Transaction, clocks: Sequence[SlaClock], to: AppliedPact, now: datetime
+) -> list[Queued]:
+    """In which queues the clocks wait, as ``to`` moves them. A version with no pace for a source leaves its turns as they are."""
+    rows = (await tx.execute(_QUEUES, {"requests": sorted(_waiting(clocks))})).all()
+    queues = (queued(row.source, row.pool_calendar, now, to.pact) for row in rows)
+    return [queue for queue in queues if queue is not None]
+
+
+async def _moves(
+    tx: Transaction,
+    book: PactBook,
+    clocks: Sequence[SlaClock],
+    to: AppliedPact,
+    anew: Sequence[GivenAnew],
+    now: datetime,
+) -> list[Move]:
+    # After the clocks: what was written before they were locked is seen.
+    facts = await ClockFacts.read(tx, clocks)
+    turns = {id_: at for queue in anew for id_, at in queue.turns.items()}
+    moves = []
+    for clock in clocks:
+        is_promised, turned = _is_promised(clock, to.pact), _turned(clock, turns)
+        if not clock.state.is_open or (clock.pact_version == to.version and turned == clock):
+            continue
+        after = None
+        if is_promised or turned != clock:
+            applied = to if is_promised else await _own(tx, book, clock)
+            after = _moved(turned, applied, facts, now) if applied else None
+        moves.append(Move(clock, after, is_promised))
+    return moves
+
+
+def _turned(clock: SlaClock, turns: Mapping[UUID, datetime]) -> SlaClock:
+    """The clock as it waits for its lead's turn in ``turns``."""
+    turn = turns.get(clock.request_id) if clock.request_id else None
+    return replace(clock, started_at=turn) if turn and clock.state is ClockState.WAITING else clock
+
+
+async def _own(tx: Transaction, book: PactBook, clock: SlaClock) -> AppliedPact | None:
+    """The version that a clock stays under; None if it can be read no more, which the sweep tells of."""
+    try:
+        return await book.at(tx, clock.pact_version)
+    except Refused:
+        return None
 
 
 def _is_promised(clock: SlaClock, pact: Pact) -> bool:

@@ -15,7 +15,7 @@ clocks are free at once. A clock that has fired no longer has that moment, so no
 comes in as a value from the service's clock, which follows the database and never runs ahead of it; while that clock is unsteady
 nothing fires.
 
-After an outage clocks fire in the order in which they were due, with the time at which they were, and at a bounded rate: what is
+After an outage clocks fire in the order of their oldest missed moment, warnings included, with the time at which they were due, and at a bounded rate: what is
 more than a minute late is let through at so many a second, so that the router, the CRM and the people behind it can follow.
 
 Between sweeps the loop sleeps until the next moment in the table, but never longer than a poll (another instance may have

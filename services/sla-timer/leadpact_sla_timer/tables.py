@@ -67,6 +67,14 @@ sla_request = Table(
     Column("team_business_seconds", Double),
     Column("owner_seconds", Double),  # since whoever touched it had been given it
     Column("owner_business_seconds", Double),
+    # The turns of one queue.
+    Index(
+        "ix_sla_request_turn",
+        "source",
+        "pool_calendar",
+        "released_at",
+        postgresql_where=text("released_at IS NOT NULL"),
+    ),
 )
 
 # The absences that lie ahead of a rep, as last announced. Kept for reps whose clocks mind them.

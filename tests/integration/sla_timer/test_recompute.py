@@ -12,6 +12,8 @@ from sqlalchemy import select
 
 from leadpact.events import (
     Away,
+    Event,
+    LeadAssigned,
     LeadAttempted,
     LeadPaused,
     SlaBreached,
@@ -24,10 +26,10 @@ from leadpact.events import (
 )
 from leadpact_sla_timer.recompute import Move, MovePage, move_clocks, preview
 from leadpact_sla_timer.sla_clock import ClockState
-from leadpact_sla_timer.tables import sla_clock_move
+from leadpact_sla_timer.tables import sla_clock_move, sla_request
 from tests.integration.sla_timer.conftest import Timer
 from tests.support.announced import announced_messages
-from tests.support.assignments import PACT, accepted, assigned, contacted, facts, rejected
+from tests.support.assignments import PACT, accepted, assigned, contacted, facts, reassigned, rejected
 from tests.support.fake_clock import TUESDAY_MORNING
 
 HOUR, MINUTE, SECOND, DAY = (
@@ -77,8 +79,8 @@ async def _page(timer: Timer, version: int, limit: int, after: UUID | None, by: 
     async with timer.uow.transaction() as tx:
         to = await timer.book.at(tx, version)
         if by is None:
-            return await preview(tx, to, now=now, limit=limit, after=after)
-        return await move_clocks(tx, to, by=by, now=now, limit=limit, after=after)
+            return await preview(tx, timer.book, to, now=now, limit=limit, after=after)
+        return await move_clocks(tx, timer.book, to, by=by, now=now, limit=limit, after=after)
 
 
 async def kept(timer: Timer) -> list[Any]:
@@ -146,6 +148,169 @@ async def test_a_clock_that_waits_for_its_turn_moves_and_is_announced_when_it_st
         TUESDAY_MORNING + 2 * HOUR,
         TUESDAY_MORNING + 5 * HOUR,
     ]
+
+
+# Two promises about a lead in bulk, the team's and the owner's, six leads an hour.
+IN_BULK = AT_A_PACE.replace("release: 1 per hour", "release: 6 per hour") + (
+    """
+  team-touch:
+    starts: qualified
+    first_touch_within: 3 business hours
+    calendar: pool
+"""
+)
+SIX_AN_HOUR = 10 * MINUTE
+CLOSED_TODAY = IN_BULK.replace(
+    'hours: {mon-fri: "09:00-17:00"}}', 'hours: {mon-fri: "09:00-17:00"}, closed: [2026-03-03]}', 1
+)
+BEFORE = TUESDAY_MORNING - 2 * HOUR
+WEDNESDAY_MORNING = TUESDAY_MORNING + DAY
+
+
+async def in_bulk(timer: Timer, count: int, text: str = IN_BULK) -> int:
+    """So many leads come in before the day begins, under ``text``; its version."""
+    timer.clock.set(BEFORE)
+    version = await timer.apply_pact(text)
+    await scans(timer, count, version)
+    return version
+
+
+async def scans(timer: Timer, count: int, version: int) -> None:
+    await timer.hear(*[scan(version) for _ in range(count)])
+
+
+def scan(version: int) -> LeadAssigned:
+    lead = facts(intent="content_download", received_at=BEFORE, qualified_at=BEFORE)
+    return assigned(BEFORE, pact_version=version, lead=lead)
+
+
+async def hear_while_moving(timer: Timer, version: int, *events: Event) -> None:
+    """The news is there, and is read between the moving and its commit."""
+    await timer.announce(*events)
+    async with asyncio.timeout(10):
+        async with timer.uow.transaction() as tx:
+            to = await timer.book.at(tx, version)
+            await move_clocks(tx, timer.book, to, by="Marta", now=timer.clock.now(), limit=500)
+            reading = asyncio.create_task(timer.read())
+            await timer.until_somebody_waits_for_a_lock()
+        await reading
+
+
+async def turns(timer: Timer) -> list[timedelta]:
+    """Since Tuesday morning, in order. Every clock that waits, waits for the turn of its lead."""
+    async with timer.database.engine.connect() as connection:
+        rows = await connection.execute(select(sla_request.c.id, sla_request.c.released_at))
+        given: dict[UUID, Any] = {row.id: row.released_at for row in rows}
+    for clock in await timer.clocks():
+        assert clock.request_id
+        assert clock.state is not ClockState.WAITING or clock.started_at == given[clock.request_id]
+    return sorted(turn - TUESDAY_MORNING for turn in given.values())
+
+
+def every(distance: timedelta, count: int, since: timedelta = timedelta(0)) -> list[timedelta]:
+    return [since + number * distance for number in range(count)]
+
+
+@pytest.mark.parametrize("limit", [1, 5, 500])
+async def test_a_new_holiday_moves_the_turns_one_by_one_into_the_next_day(timer: Timer, limit: int) -> None:
+    await in_bulk(timer, 12)
+    assert await turns(timer) == every(SIX_AN_HOUR, 12)
+    closed = await timer.apply_pact(CLOSED_TODAY)
+    shown = await would_move(timer, closed, limit)
+    done = await move(timer, closed, limit)
+
+    assert [(one.before, one.after) for one in shown] == [(one.before, one.after) for one in done]
+    assert {one.by for one in done} == {DAY}
+    assert await turns(timer) == every(SIX_AN_HOUR, 12, DAY)
+    of_owners = sorted(clock.due_at for clock in await timer.clocks() if clock.whose == "owner")
+    assert of_owners == [WEDNESDAY_MORNING + 2 * HOUR + at for at in every(SIX_AN_HOUR, 12)]
+    timer.clock.set(WEDNESDAY_MORNING + 10 * MINUTE)
+    await timer.sweep()
+    started = [event.started_at for event in await timer.said(SlaStarted)]
+    assert sorted(started) == [at for at in (WEDNESDAY_MORNING, timer.clock.now()) for _ in range(2)]
+
+
+@pytest.mark.parametrize("per_hour", [2, 60])
+@pytest.mark.parametrize("limit", [3, 500])
+async def test_another_pace_gives_the_turns_that_lie_ahead_anew(
+    timer: Timer, per_hour: int, limit: int
+) -> None:
+    await in_bulk(timer, 8)
+    timer.clock.set(TUESDAY_MORNING + 25 * MINUTE)
+    await timer.sweep()  # the turns of three have come
+    version = await timer.apply_pact(IN_BULK.replace("6 per hour", f"{per_hour} per hour"))
+    shown = await would_move(timer, version, limit)
+    done = await move(timer, version, limit)
+
+    pace = HOUR / per_hour
+    assert [(one.before, one.after) for one in shown] == [(one.before, one.after) for one in done]
+    ahead = every(pace, 5, max(20 * MINUTE + pace, 25 * MINUTE))
+    assert await turns(timer) == every(SIX_AN_HOUR, 3) + ahead
+    await scans(timer, 1, version)
+    assert (await turns(timer))[-1] == ahead[-1] + pace
+
+
+async def test_who_came_under_the_new_version_keeps_the_turn_and_the_others_go_round_it(timer: Timer) -> None:
+    await in_bulk(timer, 3)
+    closed = await timer.apply_pact(CLOSED_TODAY)
+    await scans(timer, 1, closed)  # its turn comes ten minutes of open time after the last, on Wednesday
+    assert (await turns(timer))[-1] == DAY + 10 * MINUTE
+
+    moves = await move(timer, closed)
+    assert len(moves) == 6
+    assert await turns(timer) == every(SIX_AN_HOUR, 4, DAY)
+    by_lead = {one.after.started_at - WEDNESDAY_MORNING for one in moves if one.after}
+    assert by_lead == {timedelta(0), 20 * MINUTE, 30 * MINUTE}
+
+
+async def test_a_promise_that_the_version_lacks_waits_for_the_new_turn_of_its_lead_under_the_old_version(
+    timer: Timer,
+) -> None:
+    old = await in_bulk(timer, 2)
+    without = await timer.apply_pact(CLOSED_TODAY.replace("  team-touch:", "  another:"))
+    shown = await would_move(timer, without)
+    moves = await move(timer, without)
+
+    assert [(one.before, one.after) for one in shown] == [(one.before, one.after) for one in moves]
+    assert await turns(timer) == every(SIX_AN_HOUR, 2, DAY)
+    kept_under = {one.before.whose: (one.after.pact_version, one.is_promised) for one in moves if one.after}
+    assert kept_under == {"owner": (without, True), "team": (old, False)}
+    assert {one.by for one in moves} == {DAY}
+    assert [one.after for one in await move(timer, without)] == [None, None]
+
+
+async def test_a_version_without_a_pace_for_the_source_leaves_its_turns(timer: Timer) -> None:
+    await in_bulk(timer, 3)
+    await move(timer, await timer.apply_pact(IN_BULK.replace(", release: 6 per hour", "")))
+    assert await turns(timer) == every(SIX_AN_HOUR, 3)
+
+
+async def test_a_turn_that_has_come_stays_though_the_database_s_clock_was_set_back(timer: Timer) -> None:
+    await in_bulk(timer, 2)
+    timer.clock.set(TUESDAY_MORNING)
+    await timer.sweep()
+    timer.clock.set(BEFORE)
+    await move(timer, await timer.apply_pact(CLOSED_TODAY))
+
+    assert await turns(timer) == [timedelta(0), DAY + 10 * MINUTE]
+
+
+async def test_turns_that_are_given_while_clocks_move_come_behind_them(timer: Timer) -> None:
+    await in_bulk(timer, 3)
+    closed = await timer.apply_pact(CLOSED_TODAY)
+    await hear_while_moving(timer, closed, scan(closed), scan(closed))
+    assert await turns(timer) == every(SIX_AN_HOUR, 5, DAY)
+
+
+async def test_a_new_owner_s_clock_waits_for_the_turn_that_its_lead_is_given_meanwhile(timer: Timer) -> None:
+    timer.clock.set(BEFORE)
+    first = scan(await timer.apply_pact(IN_BULK))
+    await timer.hear(first)
+    closed = await timer.apply_pact(CLOSED_TODAY)
+    await hear_while_moving(timer, closed, reassigned(BEFORE + MINUTE, first, pact_version=closed))
+    assert await turns(timer) == [DAY]
+    waiting = [clock.policy for clock in await timer.clocks() if clock.state is ClockState.WAITING]
+    assert sorted(waiting) == ["first-touch", "team-touch"]
 
 
 async def test_a_version_that_changes_no_due_time_moves_in_silence(timer: Timer) -> None:

@@ -583,6 +583,20 @@ TARGET, ACTS = "first_touch_within: 2 business hours", "{reassign: {at_most: 3},
         ),
         ("[50%, 80%]", "[50%, 15 minutes left]", "", "", "in the same kind of time as the target"),
         ("[50%, 80%]", "[50%, 2 business hours left]", "", "", "less time than the target"),
+        (
+            "[50%, 80%]",
+            "[50%, 1 business day left]",
+            "warn_at[1]",
+            "",
+            "less time than the target, 2 business hours",
+        ),
+        (
+            TARGET,
+            "attempts: 5 within 1 business day\n    apart: 4 business hours",
+            "apart",
+            "",
+            "at most 2 h between 5 attempts within 1 business day",
+        ),
         ("[50%, 80%]", "[1 business hour left, 1 business hour left]", "warn_at", "", "each warning once"),
         (
             ACTS,
@@ -706,3 +720,15 @@ def test_a_pool_has_one_policy_and_the_word_too_many_is_named() -> None:
     problem = the_problem_of(pact_with("{widen: triage}", "{overflow: ana, widen: triage}"))
     assert problem.where.endswith("when_nobody.widen")
     assert problem.expected == "overflow"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "attempts: 5 within 1 business day\n    apart: 2 business hours",
+        "attempts: 2 within 2 business hours\n    apart: 5 hours",
+        "attempts: 1 within 2 business hours\n    apart: 1 business day",
+    ],
+)
+def test_attempts_that_just_fit_into_their_time_are_taken(written: str) -> None:
+    parse_pact(pact_with(TARGET, written))

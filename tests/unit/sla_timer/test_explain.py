@@ -93,7 +93,7 @@ def test_the_due_time_is_told_in_two_zones() -> None:
 PROMISES = {
     "first_touch": ("first_touch_within: {}", "allows {}"),
     "attempts": (
-        "attempts: 5 within {} over 2 channels, apart: 1 business hour",
+        "attempts: 5 within {} over 2 channels, apart: 30 business minutes",
         "asks for 5 attempts within {}",
     ),
     "decide": ("decide_within: {}", "allows {} to decide"),
@@ -101,7 +101,7 @@ PROMISES = {
 STARTS = {"owner": "assigned", "team": "qualified", "customer": "received"}
 KEPT = {
     "first_touch": "It is kept once the lead is contacted, and ends ",
-    "attempts": "It is kept once there are 5 attempts over 2 channels, each at least 1 business hour after the last, "
+    "attempts": "It is kept once there are 5 attempts over 2 channels, each at least 30 business minutes after the last, "
     "or the lead is contacted or a meeting is booked, and ends ",
     "decide": "It is kept once the lead is contacted, accepted or given back, and ends ",
 }

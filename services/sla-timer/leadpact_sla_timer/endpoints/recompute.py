@@ -36,7 +36,7 @@ class MoveOut(BaseModel):
     pact_version_before: int
     target_before: str
     target: str | None = Field(
-        description="None: that version promises no such thing, and the clock stays as it is."
+        description="None: that version promises no such thing, and the clock stays under its own. It moves only if its lead's turn does."
     )
     due_before: datetime
     due_at: datetime
@@ -48,7 +48,7 @@ class MoveOut(BaseModel):
 
 
 class MovesOut(BaseModel):
-    """Some of the clocks; ``next`` is the ``after`` of the following page."""
+    """Some of the clocks; ``next`` is the ``after`` of the following page. Those that wait for one turn come together, beyond the limit."""
 
     items: list[MoveOut]
     next: UUID | None
@@ -77,7 +77,8 @@ def create_router(uow: UnitOfWork, book: PactBook, clock: Clock, wake: Wake) -> 
         """What would move under that version, and by how much. Changes nothing."""
         now = clock.now()
         async with uow.transaction() as tx:
-            page = await preview(tx, await book.at(tx, pact_version), now=now, limit=limit, after=after)
+            to = await book.at(tx, pact_version)
+            page = await preview(tx, book, to, now=now, limit=limit, after=after)
         return _shown(page, now)
 
     @router.post("/recompute")
@@ -86,7 +87,9 @@ def create_router(uow: UnitOfWork, book: PactBook, clock: Clock, wake: Wake) -> 
         now = clock.now()
         async with uow.transaction() as tx:
             to = await book.at(tx, order.pact_version)
-            page = await move_clocks(tx, to, by=caller.name, now=now, limit=order.limit, after=order.after)
+            page = await move_clocks(
+                tx, book, to, by=caller.name, now=now, limit=order.limit, after=order.after
+            )
         wake.poke([Topic.SLA])
         return _shown(page, now)
 
@@ -108,7 +111,7 @@ def _move(move: Move, now: datetime) -> MoveOut:
         timezone=after.timezone,
         pact_version_before=before.pact_version,
         target_before=before.target,
-        target=move.after.target if move.after else None,
+        target=after.target if move.is_promised else None,
         due_before=before.due_at,
         due_at=after.due_at,
         later_by_seconds=move.by.total_seconds(),
