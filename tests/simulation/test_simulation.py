@@ -35,14 +35,14 @@ NOTICED_BY = {
     "clock-lock": 10,
     "early": 5,
     "holidays": 7,
-    "absence-order": 1,
+    "absence-order": 4,
     "late-news": 3,
     "pact-version": 3,
     "summer-time": 3,
     "horizon": 23,
     "floor-lock": 46,
     "release-lock": 56,
-    "move-lock": 8,
+    "move-lock": 5,
     "turns-kept": 13,
 }
 
