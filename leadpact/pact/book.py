@@ -105,7 +105,7 @@ class PactBook:
 
 def _parsed(version: int, text: str) -> Pact:
     try:
-        return parse_pact(text, name=f"pact version {version}")
+        return parse_pact(text, name=f"pact version {version}", is_in_force=True)
     except PactErrors as error:
         raise UnreadablePact(
             f"This version of Leadpact cannot read what was applied once: {error}."

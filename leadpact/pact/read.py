@@ -35,14 +35,17 @@ def read_source(path: str | Path) -> str:
         raise _refused(str(path), place, "text in UTF-8", f"the byte {content[error.start]:#04x}") from error
 
 
-def parse_pact(text: str, name: str = "pact.yaml") -> Pact:
-    """The pact that ``text`` says; ``name`` stands for the file in messages. Raises ``PactErrors``."""
+def parse_pact(text: str, name: str = "pact.yaml", *, is_in_force: bool = False) -> Pact:
+    """The pact that ``text`` says; ``name`` stands for the file in messages. Raises ``PactErrors``.
+
+    A pact that ``is_in_force`` is read although nobody can keep it: what was agreed was agreed, and clocks run under it.
+    """
     if len(text) > _MAX_CHARACTERS:
         raise _refused(name, Place(1, 1), f"a pact of at most {_MAX_CHARACTERS} characters", str(len(text)))
     tree = read_yaml(text, name)
     pact = _validated(tree)
     report_disagreements(tree)
-    if pact is not None:
+    if pact is not None and not is_in_force:
         report_unkeepable(tree, pact)
     if pact is None or tree.problems:
         raise PactErrors(tree.problems)

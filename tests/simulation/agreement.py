@@ -286,9 +286,9 @@ class Agreement:
 
 
 @cache
-def parsed(text: str, name: str = "pact") -> Pact:
+def parsed(text: str, name: str = "pact", *, is_in_force: bool = False) -> Pact:
     """The product's reading of a pact, which is pure and slow, once for each text. It stands in for the product's everywhere."""
-    return parse_pact(text, name=name)
+    return parse_pact(text, name=name, is_in_force=is_in_force)
 
 
 _TOUCHED = ("contacted",)

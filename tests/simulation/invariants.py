@@ -757,14 +757,27 @@ def _waited_for(seen: Evidence) -> list[Row]:
 
 
 def _moved_while_waiting(seen: Evidence) -> dict[str, int]:
-    """Of each request with a clock that waited and was moved with this step, the version that it was moved to."""
+    """Of each request with a clock that waited and was moved with this step, the version that it was moved to.
+
+    A turn that had come by then stays, though no sweep may have started its clocks yet.
+    """
     before = {row["id"]: row for row in seen.before["sla_clock"]}
+    turn_before = {row["id"]: row["released_at"] for row in seen.before["sla_request"]}
+    latest = seen.world.latest or seen.now
+    came = {
+        row["id"]
+        for row in seen.picture["sla_request"]
+        if row["released_at"]
+        and row["released_at"] == turn_before.get(row["id"])
+        and parse(row["released_at"]) <= latest
+    }
     return {
         clock["request_id"]: clock["pact_version"]
         for id_, clock in seen.clocks.items()
         if id_ in before
         and before[id_]["state"] == "waiting"
         and before[id_]["pact_version"] != clock["pact_version"]
+        and clock["request_id"] not in came
     }
 
 

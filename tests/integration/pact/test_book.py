@@ -9,8 +9,9 @@ from sqlalchemy import text
 
 from leadpact.errors import Transient
 from leadpact.pact.book import NoPactYet, PactBook, UnreadablePact
+from leadpact.pact.read import PactErrors
 from leadpact.storage.unit_of_work import UnitOfWork
-from tests.support.pacts import SMALL_PACT
+from tests.support.pacts import SMALL_PACT, pact_with
 
 UowFor = Callable[[str], UnitOfWork]
 
@@ -81,3 +82,19 @@ async def test_a_version_that_cannot_be_read_any_more_is_refused_and_in_force_ma
             await book.current(tx)
         await book.apply(tx, SMALL_PACT.replace("pact: small", "pact: mended"), applied_by="test")
         assert (await book.current(tx)).version == 2
+
+
+async def test_what_nobody_can_keep_is_not_applied_any_more_but_read_where_it_was(uow_for: UowFor) -> None:
+    """An upgrade that asks more of a pact must not stop the one in force."""
+    useless_warning = pact_with("[50%, 80%]", "[1 business day left]")
+    uow = uow_for("test")
+    async with uow.transaction() as tx:
+        await PactBook().apply(tx, SMALL_PACT, applied_by="an earlier Leadpact")
+        await tx.execute(text("UPDATE pact_version SET text = :text"), {"text": useless_warning})
+    book = PactBook()
+    async with uow.transaction() as tx:
+        assert [str(one) for one in (await book.current(tx)).pact.sla["first-touch"].warn_at] == [
+            "1 business day left"
+        ]
+        with pytest.raises(PactErrors, match="less time than the target"):
+            await book.apply(tx, useless_warning, applied_by="test")
