@@ -129,7 +129,23 @@ def _read(part: str, text: str) -> tuple[bool, Fraction, str]:
         if unit in _READINGS and not business:
             wall, working = (_counted(amount * times, name) for times, name in _READINGS[unit])
             raise AmbiguousDuration(f"{text!r} could be {wall} or {working}; say which")
-    raise ValueError(f"{text!r} is not a duration such as '2 business hours', '1 business day' or '24 hours'")
+    raise ValueError(
+        f"{text!r} is not a duration such as '2 business hours', '1 business day' or '24 hours'{_hint(text)}"
+    )
+
+
+def _hint(text: str) -> str:
+    """What was meant, if it only has another word for business, a decimal comma, or no `and` between its parts."""
+    words = " ".join(text.lower().split())
+    meant = re.sub(r"\bworking\b", "business", re.sub(r"(?<=[0-9]),(?=[0-9])", ".", words))
+    meant = re.sub(r"(?<=[a-z]) (?=[0-9])", " and ", meant.replace(" and ", " "))
+    if meant == words:
+        return ""
+    try:
+        parse_duration(meant)
+    except ValueError:
+        return ""
+    return f"; did you mean {meant!r}?"
 
 
 def _counted(amount: Fraction, unit: str) -> str:

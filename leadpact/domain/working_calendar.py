@@ -236,7 +236,7 @@ def check_day(intervals: Sequence[Interval]) -> None:
     for opens, closes in intervals:
         if not 0 <= opens < DAY_SECONDS:
             raise ValueError(
-                f"an interval starts on its own day, from 00:00 to before 24:00, not at second {opens}"
+                f"an interval starts on its own day, from 00:00 to before 24:00, not at {_clock_time(opens)}"
             )
         if not opens < closes <= opens + DAY_SECONDS:
             raise ValueError(
@@ -298,8 +298,12 @@ def _zone(timezone: str) -> ZoneInfo:
 
 
 def _day_time(second: int) -> str:
+    return _clock_time(second % DAY_SECONDS)
+
+
+def _clock_time(second: int) -> str:
     hours, minutes = divmod(second // 60, 60)
-    return f"{hours % 24:02}:{minutes:02}"
+    return f"{hours:02}:{minutes:02}"
 
 
 def _week_time(second: int) -> str:

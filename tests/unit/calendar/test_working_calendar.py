@@ -54,6 +54,11 @@ def test_an_interval_starts_on_its_day_and_lasts_up_to_24_hours(day: list[Interv
         WorkingCalendar("UTC", OFFICE_WEEK, exceptions={date(2026, 12, 24): day})
 
 
+def test_an_interval_may_end_at_24_00_and_not_begin_there() -> None:
+    with pytest.raises(ValueError, match="not at 24:00"):
+        WorkingCalendar("UTC", {0: [Interval(24 * HOUR, 30 * HOUR)]})
+
+
 def test_overlapping_intervals_of_a_day_are_refused_with_both_times() -> None:
     with pytest.raises(ValueError, match="ends 17:00, the next starts 12:00"):
         WorkingCalendar("UTC", {0: [*OFFICE_DAY, Interval(12 * HOUR, 18 * HOUR)]})
