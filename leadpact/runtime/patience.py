@@ -12,10 +12,13 @@ import asyncio
 from asyncio import TimerHandle, Transport
 from collections.abc import Collection
 
+import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from leadpact.runtime.problems import BodyProblem, Problem, problem
+
+log = structlog.get_logger(__name__)
 
 HEAD_SECONDS = 10.0
 BODY_SECONDS = 20.0
@@ -46,12 +49,27 @@ class PromptConnection(HttpToolsProtocol):
         self._stop_waiting()
         super().on_headers_complete()
 
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        # What comes after an answer (the rest of a body that nobody reads, an empty line) stops uvicorn's own timer and begins no request.
+        if self._waiting is None and self._is_idle():
+            self._wait_for_head()
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
         super().connection_lost(exc)
 
+    def _is_idle(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
     def _wait_for_head(self) -> None:
-        self._waiting = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+        self._waiting = self.loop.call_later(HEAD_SECONDS, self._give_up)
+
+    def _give_up(self) -> None:
+        if self._is_idle():
+            self.transport.close()
+        else:  # another request of this connection is in hand, and its answer is still to be sent
+            self._wait_for_head()
 
     def _stop_waiting(self) -> None:
         if self._waiting is not None:
@@ -69,11 +87,13 @@ class InHand:
         self._app = app
         self._always = frozenset(always)
         self._in_hand = 0
+        self._is_full = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] in self._always:
             await self._app(scope, receive, send)
         elif self._in_hand >= MOST_IN_HAND:
+            self._tell_that_it_is_full()
             detail = f"{MOST_IN_HAND} requests are in hand. Nothing of this one was kept; send it again in a moment."
             await problem(503, "unavailable", detail, headers={"Retry-After": "2"})(scope, receive, send)
         else:
@@ -82,6 +102,13 @@ class InHand:
                 await self._app(scope, _Coming(receive).receive, send)
             finally:
                 self._in_hand -= 1
+                self._is_full = self._is_full and self._in_hand > MOST_IN_HAND // 2
+
+    def _tell_that_it_is_full(self) -> None:
+        """Once, until half of the hands are free again."""
+        if not self._is_full:
+            log.warning("http.hands_full", in_hand=self._in_hand)
+        self._is_full = True
 
 
 class _Coming:

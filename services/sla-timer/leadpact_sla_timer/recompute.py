@@ -231,7 +231,7 @@ def _turned(clock: SlaClock, turns: Mapping[UUID, datetime]) -> SlaClock:
 
 
 async def _own(tx: Transaction, book: PactBook, clock: SlaClock) -> AppliedPact | None:
-    """The version that a clock stays under; None if it can be read no more, which the sweep tells of."""
+    """The version that a clock stays under; None if it can be read no more, which the sweep tells of: then it keeps its old start, too."""
     try:
         return await book.at(tx, clock.pact_version)
     except Refused:

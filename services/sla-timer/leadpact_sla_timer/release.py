@@ -6,7 +6,8 @@ nobody waits has the next turn at once.
 When clocks are moved to another version of the pact, whose hours or pace may be others, the turns that lie ahead are given anew: in the
 order that they had, each as early as now, the pace and the turns that stay allow. What stays are turns that have come, and those of
 leads that the move leaves alone. Since each takes the first place that is free, the same turns are found whether all leads of a queue are
-moved at once or a page at a time.
+moved at once or a page at a time, as long as no place passes between the pages: one that does is lost, and a lead of a later page may
+then come behind one that it was before.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from fastapi import FastAPI, Request
+from structlog.testing import capture_logs
 
 from leadpact.runtime import patience
 from leadpact.runtime.patience import InHand
@@ -16,6 +17,12 @@ from leadpact.runtime.problems import install_problem_handlers
 from leadpact.runtime.service import http_loop, listen, run_loops
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+async def rest(reader: asyncio.StreamReader) -> bytes:
+    """What comes until the connection is closed, which it is soon."""
+    async with asyncio.timeout(10):
+        return await reader.read()
 
 
 class Served:
@@ -36,7 +43,7 @@ class Served:
     async def ask(self, *sent: bytes) -> tuple[int, str]:
         """The status and body of the answer on a connection of its own, which ends with it."""
         reader, writer = await self.open(*sent)
-        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        head, _, body = (await rest(reader)).partition(b"\r\n\r\n")
         writer.close()
         return int(head.split()[1]), body.decode()
 
@@ -46,7 +53,7 @@ async def served(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Served]:
     monkeypatch.setattr(patience, "HEAD_SECONDS", 0.2)
     monkeypatch.setattr(patience, "BODY_SECONDS", 0.2)
     monkeypatch.setattr(patience, "MOST_IN_HAND", 3)
-    async with _serving() as server, asyncio.timeout(20):
+    async with _serving() as server:
         yield server
 
 
@@ -66,6 +73,11 @@ async def _serving() -> AsyncIterator[Served]:
         await request.body()
         return bool((await request.receive())["type"] == "http.disconnect")
 
+    @app.get("/slow")
+    async def slow() -> str:
+        await asyncio.sleep(3 * patience.HEAD_SECONDS)
+        return "done"
+
     @app.get("/livez")
     async def livez() -> str:
         return "alive"
@@ -82,6 +94,7 @@ async def _serving() -> AsyncIterator[Served]:
 
 PROBE = b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 POST = b"POST /form HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 6\r\n\r\n"
+SLOW = b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n"
 WAIT = b"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
@@ -90,15 +103,40 @@ async def test_a_connection_without_the_head_of_a_request_is_closed(
     served: Served, sent: tuple[bytes, ...]
 ) -> None:
     reader, writer = await served.open(*sent)
-    assert await reader.read() == b""
+    assert await rest(reader) == b""
     writer.close()
 
 
 async def test_so_is_one_that_begins_a_second_request_and_stops(served: Served) -> None:
     reader, writer = await served.open(PROBE.replace(b"close", b"keep-alive"), b"GET /liv")
-    answered = await reader.read()
+    answered = await rest(reader)
     assert answered.endswith(b'"alive"')
     assert answered.count(b"HTTP/1.1") == 1
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    ("asked", "behind"),
+    [
+        pytest.param(PROBE.replace(b"close", b"keep-alive"), b"\r\n", id="an empty line"),
+        pytest.param(
+            PROBE.replace(b"Connection: close", b"Content-Length: 1000"), b"x", id="some of an unread body"
+        ),
+    ],
+)
+async def test_so_is_one_that_goes_on_after_its_answer_without_asking_anything(
+    served: Served, asked: bytes, behind: bytes
+) -> None:
+    reader, writer = await served.open(asked)
+    assert b'"alive"' in await reader.readuntil(b'"alive"')
+    writer.write(behind)
+    assert await rest(reader) == b""
+    writer.close()
+
+
+async def test_one_whose_request_is_in_hand_is_answered_before_it_is_closed(served: Served) -> None:
+    reader, writer = await served.open(SLOW, b"GET /liv")
+    assert (await rest(reader)).endswith(b'"done"')
     writer.close()
 
 
@@ -117,7 +155,7 @@ async def test_a_body_that_keeps_coming_may_take_longer(
     for _ in range(6):
         writer.write(b"x")
         await asyncio.sleep(0.06)
-    assert (await reader.read()).endswith(b"\r\n6")
+    assert (await rest(reader)).endswith(b"\r\n6")
     writer.close()
 
 
@@ -133,8 +171,11 @@ async def test_with_all_hands_full_the_probe_is_answered_and_others_are_told_to_
     served: Served,
 ) -> None:
     waiting = [await served.open(WAIT) for _ in range(3)]
-    status, body = await served.ask(POST, b"abcdef")
-    assert (status, json.loads(body)["title"]) == (503, "Unavailable")
+    with capture_logs() as lines:
+        for _ in range(2):
+            status, body = await served.ask(POST, b"abcdef")
+            assert (status, json.loads(body)["title"]) == (503, "Unavailable")
+    assert [line["event"] for line in lines] == ["http.hands_full"]
     assert await served.ask(PROBE) == (200, '"alive"')
     for _, writer in waiting:
         writer.close()
@@ -159,7 +200,7 @@ async def test_who_was_still_sending_when_the_server_stops_is_told_to_send_again
     reader, writer = await served.open(POST, b"abc")
     assert await served.ask(PROBE) == (200, '"alive"')  # so the post was met before this
     served.stop.set()
-    answer = await reader.read()
+    answer = await rest(reader)
     assert answer.startswith(b"HTTP/1.1 503 ")
     assert b"Nothing was kept" in answer
     writer.close()

@@ -100,9 +100,10 @@ async def refuse_unknown_words(tx: Transaction, book: PactBook, wanted: LeadFilt
         sources, bands = tuple(pact.sources), pact.scoring.bands.names
     except NoPactYet:
         sources = bands = ()
-    for owner in wanted.owners or ():
-        reps = await tx.execute(text("SELECT id FROM rep ORDER BY id"))
-        await _check(tx, "owner", owner, [row.id for row in reps])
+    if wanted.owners:
+        reps = [row.id for row in await tx.execute(text("SELECT id FROM rep ORDER BY id"))]
+        for owner in wanted.owners:
+            await _check(tx, "owner", owner, reps)
     if wanted.source is not None:
         await _check(tx, "source", wanted.source, sources)
     if wanted.band is not None:
