@@ -197,14 +197,23 @@ async def hear_while_moving(timer: Timer, version: int, *events: Event) -> None:
 
 
 async def turns(timer: Timer) -> list[timedelta]:
-    """Since Tuesday morning, in order. Every clock that waits, waits for the turn of its lead."""
+    """Since Tuesday morning, in order."""
+    return sorted((await turns_of_leads(timer)).values())
+
+
+async def turns_of_leads(timer: Timer) -> dict[UUID, timedelta]:
+    """Since Tuesday morning. Every clock that waits, waits for the turn of its lead."""
     async with timer.database.engine.connect() as connection:
-        rows = await connection.execute(select(sla_request.c.id, sla_request.c.released_at))
-        given: dict[UUID, Any] = {row.id: row.released_at for row in rows}
+        rows = list(
+            await connection.execute(
+                select(sla_request.c.id, sla_request.c.lead_id, sla_request.c.released_at)
+            )
+        )
+    given: dict[UUID, Any] = {row.id: row.released_at for row in rows}
     for clock in await timer.clocks():
         assert clock.request_id
         assert clock.state is not ClockState.WAITING or clock.started_at == given[clock.request_id]
-    return sorted(turn - TUESDAY_MORNING for turn in given.values())
+    return {row.lead_id: row.released_at - TUESDAY_MORNING for row in rows}
 
 
 def every(distance: timedelta, count: int, since: timedelta = timedelta(0)) -> list[timedelta]:
@@ -293,6 +302,32 @@ async def test_a_turn_that_has_come_stays_though_the_database_s_clock_was_set_ba
     await move(timer, await timer.apply_pact(CLOSED_TODAY))
 
     assert await turns(timer) == [timedelta(0), DAY + 10 * MINUTE]
+
+
+async def test_a_turn_has_come_for_all_of_a_lead_once_one_of_its_clocks_has_started(timer: Timer) -> None:
+    await in_bulk(timer, 1)
+    timer.clock.set(TUESDAY_MORNING)
+    await timer.sweeper(batch_size=1).run_once()
+    assert sorted(clock.state for clock in await timer.clocks()) == ["running", "waiting"]
+    timer.clock.set(BEFORE)
+    await move(timer, await timer.apply_pact(CLOSED_TODAY))
+
+    assert await turns(timer) == [timedelta(0)]
+
+
+async def test_leads_keep_their_order_and_who_comes_between_two_pages_comes_last(timer: Timer) -> None:
+    await in_bulk(timer, 4)
+    before = await turns_of_leads(timer)
+    closed = await timer.apply_pact(CLOSED_TODAY)
+    page = await _page(timer, closed, 1, None, "Marta")
+    await scans(timer, 1, closed)
+    while page.next is not None:
+        page = await _page(timer, closed, 1, page.next, "Marta")
+
+    after = await turns_of_leads(timer)
+    assert {lead: after[lead] for lead in before} == {lead: DAY + turn for lead, turn in before.items()}
+    (late,) = after.keys() - before.keys()
+    assert after[late] == DAY + 4 * SIX_AN_HOUR
 
 
 async def test_turns_that_are_given_while_clocks_move_come_behind_them(timer: Timer) -> None:
