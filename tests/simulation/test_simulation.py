@@ -42,7 +42,7 @@ NOTICED_BY = {
     "horizon": 23,
     "floor-lock": 46,
     "release-lock": 56,
-    "move-lock": 5,
+    "move-lock": 22,
     "turns-kept": 13,
 }
 

@@ -171,9 +171,9 @@ async def test_an_account_owner_on_leave_is_passed_by_with_the_reason(router: Ro
 
 async def test_a_free_mail_domain_is_nobodys_account(router: Router) -> None:
     async with router.uow.transaction() as tx:
-        await put_accounts(tx, [AccountEntry("Mail for all", "freemail.example", owner="cem")], LATER)
+        await put_accounts(tx, [AccountEntry("Mail for all", "mail-for-all.example", owner="cem")], LATER)
     await router.hear(
-        captured("jo@freemail.example", draft={"domain": "freemail.example", "flags": ["free_mail"]})
+        captured("jo@mail-for-all.example", draft={"domain": "mail-for-all.example", "flags": ["free_mail"]})
     )
     (assigned,) = await router.said(LeadAssigned)
     assert (assigned.rep_id, assigned.lead.account_name) == ("ana", None)
