@@ -17,9 +17,9 @@ from typing import IO
 
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
+from leadpact.runtime.file_in_form import file_in_form
 from leadpact.runtime.problems import Problem
 from leadpact_ingest.body import MULTIPART
 
@@ -68,17 +68,8 @@ async def _file_in(
     media_type, _ = parse_options_header(request.headers.get("content-type"))
     if media_type.decode("latin-1") != MULTIPART:
         return display_name(stated_name or _name_in_header(request)), request.stream()
-    try:
-        limited = _limited(request.stream(), at_most_bytes + _MULTIPART_OVERHEAD_BYTES, at_most_bytes)
-        parser = MultiPartParser(request.headers, limited, max_files=1, max_fields=8, max_part_size=8_192)
-        form = await parser.parse()
-    except MultiPartException as error:
-        raise Problem(
-            400, "malformed-form", "The body cannot be read as a form with one file in it."
-        ) from error
-    file = next((value for value in form.values() if isinstance(value, UploadFile)), None)
-    if file is None:
-        raise Problem(400, "no-file", "The form holds no file. Send it as the part `file`.")
+    limited = _limited(request.stream(), at_most_bytes + _MULTIPART_OVERHEAD_BYTES, at_most_bytes)
+    file = await file_in_form(request.headers, limited)
     return display_name(file.filename or ""), _pieces_of(file)
 
 

@@ -6,9 +6,9 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 from fastapi import Request
-from starlette.datastructures import Headers, UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.datastructures import Headers
 
+from leadpact.runtime.file_in_form import file_in_form
 from leadpact.runtime.problems import Problem
 
 _MULTIPART = "multipart/form-data"
@@ -50,15 +50,7 @@ async def read_text(request: Request, *, at_most_bytes: int) -> str:
 
 
 async def _file_in(headers: Headers, body: bytearray) -> bytes:
-    try:
-        form = await MultiPartParser(headers, _at_once(body), max_files=1, max_fields=8).parse()
-    except MultiPartException as error:
-        raise Problem(
-            400, "malformed-form", "The body cannot be read as a form with one file in it."
-        ) from error
-    file = next((part for part in form.values() if isinstance(part, UploadFile)), None)
-    if file is None:
-        raise Problem(400, "no-file", "The form holds no file. Send it as the part `file`, or as the body.")
+    file = await file_in_form(headers, _at_once(body))
     try:
         return await file.read()
     finally:
