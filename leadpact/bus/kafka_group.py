@@ -158,6 +158,11 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]  # ships no 
             self._client.seek(partition, places[partition])
             self.places[partition] = places[partition]
 
+    def unset_places(self, partitions: Iterable[TopicPartition]) -> None:
+        """Hand out nothing more of these partitions until their places are set anew."""
+        for partition in partitions:
+            self.places.pop(partition, None)
+
     async def fetched(self, at_most: int) -> Fetched | None:
         """The records that came; None while there is nothing to be had yet. Whatever is ``unset`` is to be set before."""
         if self._fetch is None:
@@ -202,8 +207,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]  # ships no 
         try:
             yield
         except BaseException:
-            for partition in behind:
-                self.places.pop(partition, None)
+            self.unset_places(behind)
             raise
         finally:
             self._idle.set()

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 
 async def eventually(condition: Callable[[], Awaitable[bool]], *, within_seconds: float = 15.0) -> None:
     """Return as soon as ``condition`` holds; it is asked again every few milliseconds."""
-    for _ in range(round(within_seconds / 0.005)):
-        if await condition():
-            return
+    now = asyncio.get_running_loop().time
+    give_up_at = now() + within_seconds
+    while not await condition():
+        assert now() < give_up_at, f"it did not come within {within_seconds:g} s"
         await asyncio.sleep(0.005)
-    raise AssertionError(f"it did not come within {within_seconds:g} s")

@@ -67,6 +67,8 @@ async def repeat_until(stop: asyncio.Event, engine: AsyncEngine) -> None:
 async def rewind(engine: AsyncEngine) -> None:
     """Set every reader back to the beginning: the consumer groups, and the relay if there is one."""
     async with engine.begin() as connection:
+        # A relay that is in the middle of a round would move on from where it was: as after a change of hands, it may not.
+        await connection.execute(text("UPDATE relay_lease SET epoch = epoch + 1"))
         await connection.execute(text("UPDATE log_cursor SET xid = '0'::xid8, id = 0"))
         await connection.execute(text("UPDATE kafka_offset SET next_offset = 0"))
 

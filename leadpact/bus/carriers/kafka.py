@@ -11,6 +11,9 @@ partition without knowing it (a late callback, a suspended host) waits there, fi
 Kafka's own group offsets are written afterwards, for tools that show lag; nothing is read from them. How a member of a group
 comes to its records is in `kafka_group.py`.
 
+The same holds where PostgreSQL goes back behind a commit (a standby that had not heard of it took over): the offset and the effect are gone
+together, so the events come again. Should no further event come to run into it, each instance still compares its places now and then.
+
 **Never skip.** An offset that Kafka no longer has, or does not have yet, means that the topic was made anew or that its retention ate what
 this group had not read: the consumer stops and says so (`OffsetOutsideLog`).
 
@@ -118,6 +121,7 @@ class KafkaReader:
         self._member: GroupMember | None = None
         self._looked_at = 0.0
         self._was_behind = False
+        self._compared_at = 0.0
         self._leaving: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -126,6 +130,7 @@ class KafkaReader:
     async def run_once(self, apply: ApplyBatch) -> bool:
         member = await self._joined()
         try:
+            await self._compare_places(member)
             await self._set_places(member)
             fetched = await member.fetched(self._batch_size)
             if fetched:
@@ -154,6 +159,7 @@ class KafkaReader:
             await ensure_topics(self._cluster, self._topics)
             self._member = await GroupMember.join(self._cluster, self._consumer, self._topics)
             self._progressed()
+            self._compared_at = _now()
         return self._member
 
     async def _take_over_from_postgres(self) -> None:
@@ -168,7 +174,7 @@ class KafkaReader:
         if not unset:
             return
         beginnings = await member.beginnings(unset)
-        places = await self._standing(beginnings)
+        places = await self._begun(beginnings)
         # After the places: until it has heard of the rebalance, another member may go on applying what comes.
         ends = await member.ends(unset)
         for partition in unset:
@@ -177,13 +183,25 @@ class KafkaReader:
                 raise OffsetOutsideLog(partition, places[partition], reach)
         member.set_places({partition: places[partition] for partition in unset})
 
-    async def _standing(self, beginnings: Places) -> Places:
+    async def _compare_places(self, member: GroupMember) -> None:
+        """Give up the places that PostgreSQL knows otherwise. A quiet partition would show it only with its next event, if one ever comes."""
+        if _now() - self._compared_at < self._quiet_seconds:
+            return
+        async with self._uow.transaction() as tx:
+            standing = await self._standing(tx)
+        member.unset_places([place for place, ours in member.places.items() if standing.get(place) != ours])
+        self._compared_at = _now()
+
+    async def _begun(self, beginnings: Places) -> Places:
         """Where the group stands, everywhere; at the beginning where it has never been."""
         async with self._uow.transaction() as tx:
             new = {"consumer": self._consumer, **_arrays(beginnings), "beginnings": list(beginnings.values())}
             await tx.execute(_BEGIN, new)
-            rows = await tx.execute(_STANDING, {"consumer": self._consumer})
-            return {TopicPartition(row.topic, row.partition): row.next_offset for row in rows}
+            return await self._standing(tx)
+
+    async def _standing(self, tx: Transaction) -> Places:
+        rows = await tx.execute(_STANDING, {"consumer": self._consumer})
+        return {TopicPartition(row.topic, row.partition): row.next_offset for row in rows}
 
     async def _apply(self, member: GroupMember, fetched: Fetched, apply: ApplyBatch) -> None:
         standing = {partition: member.places[partition] for partition in fetched}

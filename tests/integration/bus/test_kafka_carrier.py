@@ -336,6 +336,28 @@ async def test_events_that_retention_deleted_before_they_were_applied_stop_the_c
     assert await effects.reasons() == Counter(["applied", *(str(number) for number in range(4, 10))])
 
 
+async def test_what_postgresql_forgot_comes_again_though_no_further_event_does(
+    on_kafka: Carrying,
+    uow: UnitOfWork,
+    kafka: KafkaCluster,
+    metrics: KafkaMetrics,
+    effects: Effects,
+    database: Database,
+) -> None:
+    await announce(uow, [fact(new_id(), str(number)) for number in range(20)])
+    async with consuming(KafkaCarrier(uow, kafka, metrics, quiet_seconds=0.3), effects) as task:
+        await until(effects.reached(20))
+        # As after a standby took over that had not heard of the last commits.
+        async with database.engine.begin() as connection:
+            await connection.execute(text("DELETE FROM effect"))
+            await connection.execute(text("DELETE FROM inbox"))
+            await connection.execute(text("UPDATE kafka_offset SET next_offset = 0"))
+        await until(effects.reached(20))
+        await asyncio.sleep(1)  # several more looks
+        assert not task.done()
+    assert await effects.reasons() == {str(number): 1 for number in range(20)}
+
+
 async def test_a_topic_that_is_made_anew_under_a_running_consumer_stops_it(
     carrier: KafkaCarrier, uow: UnitOfWork, whole_kafka: KafkaCluster, effects: Effects
 ) -> None:
