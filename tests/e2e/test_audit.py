@@ -103,6 +103,7 @@ async def settled(postgres_server: PostgresServer) -> AsyncIterator[AsyncEngine]
             tx, [RepEntry(rep, rep.title(), f"{rep}@acme.example", "UTC") for rep in REPS], TUESDAY_MORNING
         )
     settings = Settings(database_url=SecretStr(url), data=Path("not-made"))
+    assert not await all_is_read(engine, None)  # nobody has begun to
     async with AsyncExitStack() as stack:
         ingest, *_ = [
             await stack.enter_async_context(serving(name, settings))

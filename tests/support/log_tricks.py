@@ -15,6 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from leadpact.bus.kafka_cluster import KafkaCluster
 from leadpact.storage.bulk import unnest
 from leadpact.storage.tables import outbox
+from leadpact_ingest import receipts
+from leadpact_router import handlers
+from leadpact_router.webhooks import fan_out
+from leadpact_sla_timer import handlers as timer_handlers
 
 _COLUMNS = ("topic", "shard", "event_id", "type", "source", "key", "occurred_at", "causation_id", "data")
 _APPEND = text(
@@ -35,6 +39,18 @@ _WAITING = text(
     SELECT count(*) FROM log_cursor c JOIN outbox o USING (topic, shard) WHERE (o.xid, o.id) > (c.xid, c.id)
     """
 )
+
+_READ = {
+    (consumer, topic.value)
+    for consumer, topics in (
+        (receipts.CONSUMER, receipts.TOPICS),
+        (handlers.CONSUMER, handlers.TOPICS),
+        (fan_out.CONSUMER, fan_out.TOPICS),
+        (timer_handlers.CONSUMER, timer_handlers.TOPICS),
+    )
+    for topic in topics
+}
+"""Which group reads which topic."""
 
 
 async def shuffle_and_double(engine: AsyncEngine, chance: random.Random) -> None:
@@ -74,15 +90,26 @@ async def rewind(engine: AsyncEngine) -> None:
 
 
 async def all_is_read(engine: AsyncEngine, kafka: KafkaCluster | None) -> bool:
-    """Whether every reader has come to the end of what there is to read."""
+    """Whether every reader of the three services has come to the end of what there is to read.
+
+    One that has no place yet, since its process was killed before it had joined, has not.
+    """
     async with engine.connect() as connection:
         waiting = (await connection.execute(_WAITING)).scalar_one()
+        cursors = (await connection.execute(text("SELECT DISTINCT consumer, topic FROM log_cursor"))).all()
         offsets = (await connection.execute(text("SELECT * FROM kafka_offset"))).all()
-    if waiting or kafka is None:
-        return not waiting
-    places = [(TopicPartition(row.topic, row.partition), row.next_offset) for row in offsets]
-    ends = await _ends(kafka, {place for place, _ in places})
-    return all(next_offset >= ends[place] for place, next_offset in places)
+    if kafka is None:
+        return not waiting and {(row.consumer, row.topic) for row in cursors} >= _READ
+    places = {(row.consumer, TopicPartition(row.topic, row.partition)): row.next_offset for row in offsets}
+    expected = {
+        (consumer, TopicPartition(kafka.topic_name(topic), partition))
+        for consumer, topic in _READ
+        for partition in range(kafka.partitions)
+    }
+    if waiting or not expected <= places.keys():
+        return False
+    ends = await _ends(kafka, {place for _, place in places})
+    return all(next_offset >= ends[place] for (_, place), next_offset in places.items())
 
 
 async def _ends(kafka: KafkaCluster, places: set[Any]) -> dict[Any, int]:

@@ -7,7 +7,15 @@ from datetime import datetime
 
 from leadpact.bus.consume import Consumer, Handler, Received
 from leadpact.clock import Clock
-from leadpact.events import Event, LeadAssigned, LeadClosed, LeadHeld, LeadReassigned, RepAbsencesChanged
+from leadpact.events import (
+    Event,
+    LeadAssigned,
+    LeadClosed,
+    LeadHeld,
+    LeadReassigned,
+    RepAbsencesChanged,
+    Topic,
+)
 from leadpact.pact.book import PactBook
 from leadpact.storage.unit_of_work import Transaction
 from leadpact_sla_timer.arm import arm
@@ -15,6 +23,7 @@ from leadpact_sla_timer.disarm import WORKED, close, disarm
 from leadpact_sla_timer.move import mind_absences
 
 CONSUMER = "sla-timer"
+TOPICS = (Topic.LEADS,)
 
 _UseCase = Callable[[Transaction, Sequence[Received], PactBook, datetime], Awaitable[None]]
 _USE_CASES: dict[_UseCase, tuple[type[Event], ...]] = {

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from leadpact.bus.consume import run_consumer
-from leadpact.events import Topic
 from leadpact.runtime.parts import Built, Parts
 from leadpact.runtime.service import Loop, rounds
 from leadpact_sla_timer.endpoints import create_routers
-from leadpact_sla_timer.handlers import CONSUMER, timer_consumer
+from leadpact_sla_timer.handlers import CONSUMER, TOPICS, timer_consumer
 from leadpact_sla_timer.metrics import Gauges, TimerMetrics
 from leadpact_sla_timer.sweep import Sweeper
 
@@ -17,7 +16,7 @@ def build(parts: Parts) -> Built:
     uow = parts.uow(CONSUMER)
     metrics = TimerMetrics(parts.metrics)
     consumer = timer_consumer(parts.pact_book, parts.clock)
-    reader = parts.carrier.reader(CONSUMER, [Topic.LEADS])
+    reader = parts.carrier.reader(CONSUMER, TOPICS)
     sweeper = Sweeper(
         uow,
         parts.pact_book,
