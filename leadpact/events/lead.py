@@ -89,7 +89,7 @@ class LeadScored(LeadEvent):
 
 
 class LeadQualified(LeadEvent):
-    """The lead became an MQL; ``because`` names the criterion that made it one."""
+    """The lead became an MQL, or while sales has it the person asks sales for more; ``because`` names the criterion that is met."""
 
     TYPE: ClassVar[str] = "leadpact.lead.qualified.v1"
 
@@ -107,7 +107,9 @@ class Away(Fact):
 class LeadAssigned(LeadEvent):
     """The lead has an owner. ``explanation`` holds each rule tried and each candidate passed over.
 
-    ``owner_number`` counts the owners of the lead over all of its requests: it tells which of two came first, whatever clocks say; events of
+    If the person asked for more while somebody had the lead, ``previous_assignment_id`` names the ownership that this ended: the same rep's, with
+    the rule `asked again`, or that of somebody who is not there. With each new request ``hop`` is 1 again.
+    ``owner_number`` counts the assignments of the lead over all of its requests: it tells which of two came first, whatever clocks say; events of
     before it was told have none. ``rep_away`` are the absences that lie ahead of the owner at that time, ``rep_away_revision`` how often they had been changed. ``stage`` is `accepted` or `contacted` if the lead
     returns to somebody who did that before it was taken from them.
     """
@@ -130,6 +132,7 @@ class LeadAssigned(LeadEvent):
     lead: LeadFacts
     explanation: dict[str, Any]
     pact_version: int
+    previous_assignment_id: UUID | None = None
 
 
 class LeadReassigned(LeadAssigned):

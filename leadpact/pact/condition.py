@@ -20,7 +20,7 @@ the address or the number, so that a person can be erased while the explanation 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from operator import eq, ge, gt, le, lt
@@ -91,6 +91,9 @@ FACTS: Final[Mapping[str, FactKind]] = MappingProxyType({**_AS_CAPTURED, **_OF_T
 FACTS_AT_CAPTURE: Final = frozenset(_AS_CAPTURED)
 """What a source's contract may ask: the lead as it was posted, before anybody matched or scored it."""
 
+FACTS_OF_A_TOUCH: Final = frozenset({"intent", "source", "kind"})
+"""What is said by posting, whoever posts: what is asked for, and through what."""
+
 FACTS_BEFORE_SCORING: Final = frozenset({**_AS_CAPTURED, **_OF_THE_ACCOUNT})
 """What a fit rule may ask: not the score that it is a part of."""
 
@@ -128,6 +131,9 @@ class _Test:
     shows: Callable[[object], object]
     wanted: bool = True
 
+    def fields(self) -> frozenset[str]:
+        return frozenset({self.field})
+
     def holds(self, facts: Mapping[str, object]) -> bool:
         return self.passes(facts.get(self.field)) is self.wanted
 
@@ -142,8 +148,15 @@ class _Test:
 
 
 @dataclass(frozen=True, slots=True)
-class _All:
+class _Group:
     parts: tuple[_Node, ...]
+
+    def fields(self) -> frozenset[str]:
+        return frozenset().union(*(part.fields() for part in self.parts))
+
+
+class _All(_Group):
+    __slots__ = ()
 
     def holds(self, facts: Mapping[str, object]) -> bool:
         return all(part.holds(facts) for part in self.parts)
@@ -157,9 +170,8 @@ class _All:
         return " and ".join(f"({part})" if isinstance(part, _Any) else str(part) for part in self.parts)
 
 
-@dataclass(frozen=True, slots=True)
-class _Any:
-    parts: tuple[_Node, ...]
+class _Any(_Group):
+    __slots__ = ()
 
     def holds(self, facts: Mapping[str, object]) -> bool:
         return any(part.holds(facts) for part in self.parts)
@@ -195,6 +207,10 @@ class Condition:
         if reader.mistakes or not isinstance(written, Mapping):
             raise ValidationError.from_exception_data("Condition", reader.mistakes)
         return cls(MappingProxyType(dict(written)), root, str(root))
+
+    def asks_about(self, names: Collection[str]) -> bool:
+        """Whether any of these facts has a say in it."""
+        return not self._root.fields().isdisjoint(names)
 
     def holds(self, facts: Mapping[str, object]) -> bool:
         """Yes or no, as fast as it can be known."""

@@ -157,12 +157,16 @@ class Promise:
     """Between two attempts that count, in open time."""
     channels: int = 1
 
+    def is_made_for(self, intent: str) -> bool:
+        """The team and the customer have theirs for every lead, so that one may run on when the person asks for more."""
+        return self.starts != "assigned" or intent == "demo_request"
+
     def yaml(self) -> str:
         minutes = self.target // timedelta(minutes=1)
         amount = f"{minutes // 60} business hours" if self.counts_open_time else f"{minutes} minutes"
         lines = [
             f"  {self.name}:",
-            "    applies: {intent: demo_request}",
+            *(() if self.is_made_for("anything") else ("    applies: {intent: demo_request}",)),
             f"    starts: {self.starts}",
             f"    {self._target(amount)}",
             f"    calendar: {self.calendar}",
@@ -209,7 +213,7 @@ alerts: {quiet: "20:00-07:00", quiet_days: [sun]}
 scoring:
   engagement: {half_life: 14 days, cap: 50, points: {pricing_page: 8, webinar: {points: 15, once: true}, content_download: 5}}
 qualification:
-  mql: {any: [{intent: demo_request}, {score: ">= 20"}], needs: [email]}
+  mql: {any: [{intent: demo_request}, {score: ">= 5"}], needs: [email]}
 routing:
   pools:
     dach: {members: [ana, ben, {rep: cem, weight: 0.5}], calendar: berlin, open_limit: 2, when_nobody: {widen: rest}}

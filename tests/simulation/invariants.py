@@ -108,10 +108,36 @@ class Evidence:
                 found[request["id"]].append(id_)
         return found
 
+    @cached_property
+    def given_up(self) -> Mapping[str, datetime | None]:
+        """The requests that sales gave back or was done with; when, if it was done with the lead."""
+        rejected = {event.data["assignment_id"] for event in self.log.of("lead.rejected")}
+        gave_back = {id_: None for id_, own in self.assignments_of_request.items() if rejected & set(own)}
+        return {**gave_back, **_closings(self)}
+
+    @cached_property
+    def with_those_after(self) -> Mapping[str, Sequence[str]]:
+        """Each request and what the same person asked next, until one of them was given up."""
+        by_lead = defaultdict(list)
+        for (lead_id, received_at), row in self.requests.items():
+            by_lead[lead_id].append((received_at, row["id"]))
+        found = {}
+        for asked in by_lead.values():
+            ids = [id_ for _, id_ in sorted(asked)]
+            for place, id_ in enumerate(ids):
+                last = next((end for end in range(place, len(ids)) if ids[end] in self.given_up), len(ids))
+                found[id_] = ids[place : last + 1]
+        return found
+
+    def owners_of_request(self, request: str) -> Sequence[str]:
+        """The assignments in which it could be answered."""
+        asked = self.with_those_after.get(request, ())
+        return [one for id_ in asked for one in self.assignments_of_request.get(id_, ())]
+
     def about(self, clock: Row) -> Sequence[str]:
-        """The assignments that a clock is about: one, or all of its request."""
+        """The assignments that a clock is about: one, or all in which its request could be answered."""
         own = clock["assignment_id"]
-        return (own,) if own else self.assignments_of_request.get(clock["subject_id"], ())
+        return (own,) if own else self.owners_of_request(clock["subject_id"])
 
     def pool_of(self, clock: Row) -> str | None:
         """The pool whose hours a clock knows."""
@@ -290,6 +316,7 @@ def nobody_gets_a_lead_back(seen: Evidence) -> Iterator[str]:
 
 
 _GIVEN_BACK = "give back"
+_ASKED_AGAIN = "asked again"
 
 
 def a_lead_returns_to_who_kept_the_promise(seen: Evidence) -> Iterator[str]:
@@ -366,12 +393,18 @@ def owners_follow_each_other(seen: Evidence) -> Iterator[str]:
     held = {event.data["previous_assignment_id"] for event in seen.log.of("lead.held")}
     rejected = [event.data["assignment_id"] for event in seen.log.of("lead.rejected")]
     closed = [id_ for event in seen.log.of("lead.closed") if (id_ := event.data["assignment_id"])]
+    asked_anew = _asked_anew(seen)
+    not_there = _lost_while_not_there(seen, asked_anew)
     for row in seen.picture["assignment"]:
         if row["ended_as"] == "reassigned":
-            if row["id"] not in handed_on.keys() | held:
+            if row["id"] not in handed_on.keys() | held | asked_anew.keys():
                 yield f"assignment {row['id']} ended, and nobody was told"
-            if row["id"] not in lost and handed_on.get(row["id"]) != _GIVEN_BACK:
+            if row["id"] not in lost | not_there and handed_on.get(row["id"]) != _GIVEN_BACK:
                 yield f"assignment {row['id']} was taken away without a breach"
+        if row["ended_as"] == "renewed":
+            event = asked_anew.get(row["id"])
+            if event is None or (event.data["rep_id"], event.data["rule"]) != (row["rep_id"], _ASKED_AGAIN):
+                yield f"assignment {row['id']} was renewed, and its rep does not have the lead"
     for id_ in handed_on:
         if id_ in seen.assignments and seen.assignments[id_]["ended_at"] is None:
             yield f"assignment {id_} was handed on and is still open"
@@ -379,6 +412,19 @@ def owners_follow_each_other(seen: Evidence) -> Iterator[str]:
     yield from _one_to_one("rejection", given_back, rejected)
     done_with = (row["id"] for row in seen.picture["assignment"] if row["ended_as"] == "closed")
     yield from _one_to_one("closing", done_with, closed)
+
+
+def _lost_while_not_there(seen: Evidence, asked_anew: Mapping[str, Announced]) -> set[str]:
+    """The assignments whose owner lost the lead when the person asked anew, since they were away or offline: so the next decision says."""
+    held = ((event.data["previous_assignment_id"], event) for event in seen.log.of("lead.held"))
+    return {
+        id_
+        for id_, event in (*asked_anew.items(), *held)
+        if any(
+            rule["rule"] == _ASKED_AGAIN and "passed_by" in rule
+            for rule in event.data["explanation"]["rules"]
+        )
+    }
 
 
 def every_report_is_announced(seen: Evidence) -> Iterator[str]:
@@ -401,8 +447,11 @@ def every_report_is_announced(seen: Evidence) -> Iterator[str]:
 
 def every_escalation_is_announced(seen: Evidence) -> Iterator[str]:
     """Each that stands was announced; nobody is escalated twice in a round."""
-    said = Counter((event.key, event.data["assignment_id"]) for event in seen.log.of("lead.escalated"))
-    for (lead_id, assignment), times in said.items():
+    said = Counter(
+        (event.key, event.data["lead"]["received_at"], event.data["assignment_id"])
+        for event in seen.log.of("lead.escalated")
+    )
+    for (lead_id, _, assignment), times in said.items():
         if times > 1:
             yield f"lead {lead_id} was escalated {times} times from assignment {assignment}"
     told = {event.key for event in seen.log.of("lead.escalated")}
@@ -859,10 +908,10 @@ def every_clock_has_ended(seen: Evidence) -> Iterator[str]:
 
 
 def every_promise_was_timed(seen: Evidence) -> Iterator[str]:
-    """Each demo request has a clock for each promise of the pact under which sales was given it: the owner's, the team's, the customer's."""
+    """Each request has a clock for each promise of the pact under which sales was given it: the owner's, the team's, the customer's."""
     opened = {(row["subject_id"], row["policy"]) for row in seen.picture["sla_clock"]}
     for event in seen.log.events:
-        if event.type not in _GIVEN or event.data["lead"]["intent"] != "demo_request":
+        if event.type not in _GIVEN:
             continue
         request = seen.request_of(event)
         if request is None:
@@ -870,8 +919,50 @@ def every_promise_was_timed(seen: Evidence) -> Iterator[str]:
             continue
         for promise in seen.world.agreements[event.data["pact_version"]].promises:
             subject = event.data["assignment_id"] if promise.starts == "assigned" else request["id"]
-            if subject and (subject, promise.name) not in opened:
+            is_owed = promise.is_made_for(event.data["lead"]["intent"])
+            if subject and is_owed and (subject, promise.name) not in opened:
                 yield f"{subject} has no clock for {promise.name}"
+
+
+def a_raised_hand_is_owed_an_answer(seen: Evidence) -> Iterator[str]:
+    """Who asks for a demo is owed an answer that was not given before: they begin a request of it, or wait with one that goes on."""
+    captured = {event.data["receipt_id"]: event.data for event in seen.log.of("lead.captured")}
+    rounds = _rounds_of_demos(seen)
+    news = defaultdict(list)
+    for event in seen.log.of("lead.contacted", "lead.meeting_booked", "lead.rejected", "lead.closed"):
+        news[event.data["lead_id"]].append(event)
+    for applied in seen.log.of("lead.matched"):
+        touch, lead_id = captured[applied.data["receipt_id"]], applied.data["lead_id"]
+        if touch["intent"] != "demo_request":
+            continue
+        received_at, asked_at = parse(touch["received_at"]), parse(touch["occurred_at"])
+        # What was heard of later could not be known when this was decided.
+        known = [event for event in news[lead_id] if event.place < applied.place]
+        begun = any(since >= received_at for since, _ in rounds[lead_id])
+        waiting = any(_goes_on(owners, asked_at, known) for _, owners in rounds[lead_id])
+        answered_since = any(_happened(event) >= asked_at for event in known)
+        if not (begun or waiting or answered_since):
+            yield f"lead {lead_id} asked for a demo at {asked_at}, and nobody owes it an answer"
+
+
+def _rounds_of_demos(seen: Evidence) -> Mapping[str, Sequence[tuple[datetime, Sequence[str]]]]:
+    """By lead: when each demo request was received, and the assignments of those who were given it, one after the other."""
+    rounds: dict[str, list[tuple[datetime, list[str]]]] = defaultdict(list)
+    for event in seen.log.events:
+        if event.type not in _GIVEN or event.data["lead"]["intent"] != "demo_request":
+            continue
+        received_at, known = parse(event.data["lead"]["received_at"]), rounds[event.key]
+        waits = bool(known) and known[-1] == (received_at, [])
+        if not known or (event.type == "lead.assigned" and not waits) or known[-1][0] != received_at:
+            known.append((received_at, []))
+        if id_ := event.data["assignment_id"]:
+            known[-1][1].append(id_)
+    return rounds
+
+
+def _goes_on(owners: Sequence[str], at: datetime, news: Sequence[Announced]) -> bool:
+    """Whether none of the owners had answered by ``at``, nor given up."""
+    return not any(event.data["assignment_id"] in owners and _happened(event) < at for event in news)
 
 
 def facts_decide_every_clock(seen: Evidence) -> Iterator[str]:
@@ -901,7 +992,10 @@ def facts_decide_every_clock(seen: Evidence) -> Iterator[str]:
         ends = (
             [ended.get(own)]
             if own
-            else [*(done["rejected"].get(one) for one in about), closed.get(clock["subject_id"])]
+            else [
+                *(done["rejected"].get(one) for one in about),
+                *(closed.get(one) for one in seen.with_those_after.get(clock["subject_id"], ())),
+            ]
         )
         if clock["ended_because"] == _OWNER_AWAY:
             ends.append(parse(clock["ended_at"]))
@@ -926,7 +1020,29 @@ def _ends(seen: Evidence) -> dict[str, datetime]:
     ):
         for id_, at in _earliest(seen, type_, of).items():
             ended[id_] = min(at, ended.get(id_, at))
+    for id_, event in _asked_anew(seen).items():
+        ended.setdefault(id_, _happened(event))
     return ended
+
+
+def _asked_anew(seen: Evidence) -> dict[str, Announced]:
+    """The assignments that were open when the person asked sales for something new, each with the one that followed."""
+    followed: dict[str, Announced] = {}
+    latest: dict[str, str] = {}
+    for event in seen.log.events:
+        if event.type not in ("lead.assigned", "lead.reassigned"):
+            continue
+        before = seen.assignments.get(latest.get(event.key, ""))
+        if event.type == "lead.assigned" and before and _ended_with(before, event):
+            followed.setdefault(before["id"], event)
+        latest[event.key] = event.data["assignment_id"]
+    return followed
+
+
+def _ended_with(assignment: Row, event: Announced) -> bool:
+    return assignment["ended_as"] in ("renewed", "reassigned") and parse(assignment["ended_at"]) == parse(
+        event.data["occurred_at"]
+    )
 
 
 def _closings(seen: Evidence) -> dict[str, datetime]:
@@ -1053,7 +1169,7 @@ def waits_equal_a_recount(seen: Evidence) -> Iterator[str]:
     for row in seen.picture["sla_request"]:
         touched = {
             one: min(at for at in (found.get(one) for found in touches) if at)
-            for one in seen.assignments_of_request.get(row["id"], ())
+            for one in seen.owners_of_request(row["id"])
             if any(one in found for found in touches)
         }
         first = min(touched.values(), default=None)
@@ -1138,6 +1254,7 @@ AT_THE_END: Sequence[Invariant] = (
     every_lead_was_applied,
     every_clock_has_ended,
     every_promise_was_timed,
+    a_raised_hand_is_owed_an_answer,
     facts_decide_every_clock,
     every_breach_led_somewhere,
     the_views_agree,

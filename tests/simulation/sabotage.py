@@ -5,7 +5,7 @@ Each sabotage is one function and one line in `SABOTAGES`. Where a guarantee is 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -32,14 +32,14 @@ from leadpact.storage.outbox import announce
 from leadpact.storage.unit_of_work import Transaction, UnitOfWork
 from leadpact_ingest import accept
 from leadpact_ingest.idempotency import Claimant, Holder
-from leadpact_router import assign, clock_view, floor, owner_left, take_away
+from leadpact_router import assign, capture, clock_view, floor, owner_left, take_away
 from leadpact_router.assignment_rows import Owner
 from leadpact_router.floor import Floor
 from leadpact_router.hold_rows import Holds
 from leadpact_router.lead import Lead
 from leadpact_router.tables import clock_warning
-from leadpact_sla_timer import absences, disarm, judge, lead_file, recompute, release, sweep
-from leadpact_sla_timer.record import Assignment, Paused
+from leadpact_sla_timer import absences, disarm, judge, lead_file, recompute, record, release, sweep
+from leadpact_sla_timer.record import Assignment, Paused, Request
 from leadpact_sla_timer.release import Queued
 from leadpact_sla_timer.sla_clock import SlaClock
 from leadpact_sla_timer.tables import sla_release
@@ -220,6 +220,13 @@ _WHATEVER_COMES = (
 )
 
 
+def _only_its_own(
+    request: Request, _: Iterable[Request], assignments: Iterable[Assignment]
+) -> record.Answering:
+    own = [one for one in assignments if one.request_id == request.id]
+    return record.Answering(own, [request.closed] if request.closed else [])
+
+
 async def _no_queues(*_: object) -> list[Queued]:
     return []
 
@@ -373,6 +380,16 @@ SABOTAGES: Sequence[Sabotage] = (
         "of a rep's absences what comes last is believed, not what was said last",
         _patching(absences, "_KEEP_THE_LATEST", _WHATEVER_COMES),
         often=("an_absence", "a_return"),
+    ),
+    Sabotage(
+        "hand-unseen",
+        "who asks sales for something new is taken to ask for nothing",
+        _patching(capture, "raised_hand", lambda *_: None),
+    ),
+    Sabotage(
+        "answered-once",
+        "the answer to a later request leaves the one before unanswered",
+        _patching(record, "answering", _only_its_own),
     ),
     Sabotage("offline", "whoever is offline is given leads", _patching(floor, "offline", lambda _: None)),
     Sabotage("quiet", "people are warned at any hour", _patching(Alerts, "not_before", lambda _, at, __: at)),

@@ -15,7 +15,7 @@ SEEDS = range(1, 7)
 
 # A seed that notices each sabotage. Whoever changes what the scheduler draws may have to look for another: `make simulate BREAK=inbox`.
 NOTICED_BY = {
-    "inbox": 14,
+    "inbox": 27,
     "offset-early": 1,
     "dual-write": 7,
     "post-claim": 16,
@@ -24,7 +24,7 @@ NOTICED_BY = {
     "had-it-before": 1,
     "desk": 1,
     "offline": 3,
-    "left-twice": 4,
+    "left-twice": 16,
     "latest-look": 2,
     "warning-kept": 1,
     "sweep-lock": 5,
@@ -39,11 +39,13 @@ NOTICED_BY = {
     "late-news": 3,
     "pact-version": 3,
     "summer-time": 3,
-    "horizon": 23,
+    "horizon": 35,
     "floor-lock": 46,
     "release-lock": 56,
     "move-lock": 22,
     "turns-kept": 13,
+    "hand-unseen": 10,
+    "answered-once": 4,
 }
 
 

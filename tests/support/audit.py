@@ -212,9 +212,10 @@ RULES: tuple[Rule, ...] = (
         "a lead's owners were not announced one after the other",
         """
         SELECT key, max(logged_at) FROM (
-            SELECT key, logged_at, CAST(data ->> 'hop' AS int) AS hop, row_number() OVER (PARTITION BY key ORDER BY xid, id) AS place
+            SELECT key, logged_at, CAST(data ->> 'owner_number' AS int) AS number,
+                row_number() OVER (PARTITION BY key ORDER BY xid, id) AS place
             FROM said WHERE type IN ('lead.assigned', 'lead.reassigned')) one
-        GROUP BY key HAVING bool_or(hop <> place)
+        GROUP BY key HAVING bool_or(number <> place)
         """,
     ),
     Rule(
@@ -226,17 +227,44 @@ RULES: tuple[Rule, ...] = (
           AND NOT EXISTS (SELECT FROM assignment a WHERE a.lead_id = l.id AND a.id = l.assignment_id AND a.ended_at IS NULL)
         """,
     ),
-    *_announced_once(
-        "a qualified lead",
-        "SELECT id, qualified_at FROM lead WHERE qualified_at IS NOT NULL",
-        "lead.qualified",
-        "lead_id",
+    Rule(
+        "lost",
+        "a qualified lead was never announced",
+        """
+        SELECT id, qualified_at FROM lead WHERE qualified_at IS NOT NULL
+        AND NOT EXISTS (SELECT FROM said WHERE type = 'lead.qualified' AND data ->> 'lead_id' = lead.id::text)
+        """,
     ),
-    *_announced_once(
-        "an escalation",
-        "SELECT id, escalated_at FROM lead WHERE escalated_at IS NOT NULL",
-        "lead.escalated",
-        "lead_id",
+    Rule(
+        "doubled",
+        "a lead was qualified twice for one cause",  # it is once more when the person asks for more
+        """
+        SELECT key, min(logged_at) FROM said WHERE type = 'lead.qualified' GROUP BY key, causation_id HAVING count(*) > 1
+        """,
+    ),
+    Rule(
+        "doubled",
+        "a qualified lead was announced and is not there",
+        """
+        SELECT data ->> 'lead_id', logged_at FROM said WHERE type = 'lead.qualified'
+        AND NOT EXISTS (SELECT FROM lead WHERE qualified_at IS NOT NULL AND id::text = data ->> 'lead_id')
+        """,
+    ),
+    Rule(
+        "lost",
+        "an escalation was never announced",
+        """
+        SELECT id, escalated_at FROM lead WHERE escalated_at IS NOT NULL
+        AND NOT EXISTS (SELECT FROM said WHERE type = 'lead.escalated' AND data ->> 'lead_id' = lead.id::text)
+        """,
+    ),
+    Rule(
+        "doubled",
+        "a lead was escalated twice in one request",
+        """
+        SELECT key, min(logged_at) FROM said WHERE type = 'lead.escalated'
+        GROUP BY key, data -> 'lead' ->> 'received_at', data ->> 'assignment_id' HAVING count(*) > 1
+        """,
     ),
     *_announced_once(
         "a contact",

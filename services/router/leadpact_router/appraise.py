@@ -28,17 +28,19 @@ def appraise(lead: Lead, applied: AppliedPact, now: datetime) -> list[LeadScored
     lead.band, lead.contributions = result.band, result.contributions
     if lead.qualified_at is not None or lead.stage in CLOSED_STAGES:
         return events
-    facts |= {"score": result.total, "fit": result.fit, "engagement": result.engagement, "band": result.band}
-    verdict = qualify(facts, lead.draft, applied.pact.qualification)
+    verdict = qualify(facts | result.facts(), lead.draft, applied.pact.qualification)
     if isinstance(verdict, KeptBack):
         lead.unqualified_because = verdict.because
         return events
     lead.stage, lead.qualified_at = Stage.MQL, now
     lead.qualified_because, lead.unqualified_because = verdict.because, None
-    events.append(
-        LeadQualified(occurred_at=now, lead_id=lead.id, because=verdict.because, pact_version=applied.version)
-    )
+    events.append(qualified(lead, verdict.because, applied.version, now))
     return events
+
+
+def qualified(lead: Lead, because: str, pact_version: int, now: datetime) -> LeadQualified:
+    """The announcement that the lead is ready for sales, or asks for it once more."""
+    return LeadQualified(occurred_at=now, lead_id=lead.id, because=because, pact_version=pact_version)
 
 
 def _is_news(lead: Lead, result: Score) -> bool:

@@ -8,7 +8,7 @@ another is *reassigned*; nobody gets it twice in a round.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -19,7 +19,7 @@ from leadpact.events import Away, LeadAssigned, LeadHeld, LeadReassigned
 from leadpact.ids import EventId, new_id
 from leadpact.storage.bulk import Insert, JsonText, insert_together
 from leadpact.storage.unit_of_work import Transaction
-from leadpact_router.assignment_rows import Owner, end_assignments
+from leadpact_router.assignment_rows import Owner, Renewal, end_assignments, renew_assignments
 from leadpact_router.decide import NO_LINES, Given, Kept, decide
 from leadpact_router.floor import Floor
 from leadpact_router.floor_rows import inserts_of_floor, lock_floor, reachable
@@ -30,7 +30,18 @@ from leadpact_router.route import Route, route
 from leadpact_router.tables import assignment as assignment_table
 from leadpact_router.terms import Terms
 
+ASKED_AGAIN = "asked again"
+"""Stands where other assignments name the routing rule."""
+
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class AskedAgain:
+    """While ``owner`` had the lead, the person asked sales for more."""
+
+    owner: Owner
+    asked_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +56,8 @@ class Ready:
     route: Route
     owners: tuple[Owner, ...] = ()
     reason: str = ""
+    asked_again: AskedAgain | None = None
+    """Whose it is, from the round before this one."""
 
     @classmethod
     def now(
@@ -54,9 +67,18 @@ class Ready:
         terms: Terms,
         owners: tuple[Owner, ...] = (),
         reason: str = "",
+        asked_again: AskedAgain | None = None,
     ) -> Ready:
         """The lead with the answer that the pact's rules have for it at this point."""
-        return cls(lead, cause_id, route(lead.condition_facts(), terms.applied.pact.routing), owners, reason)
+        answer = route(lead.condition_facts(), terms.applied.pact.routing)
+        return cls(lead, cause_id, answer, owners, reason, asked_again)
+
+    @property
+    def previous_assignment_id(self) -> UUID | None:
+        """The ownership that this follows, if there was one."""
+        if self.asked_again is not None:
+            return self.asked_again.owner.assignment_id
+        return self.owners[-1].assignment_id if self.owners else None
 
 
 @dataclass(slots=True)
@@ -66,7 +88,8 @@ class Handover:
     floor: Floor
     given: list[dict[str, Any]] = field(default_factory=list)
     taken: list[UUID] = field(default_factory=list)
-    """The ownerships that ended."""
+    """The ownerships that ended, since the lead goes to somebody else or waits."""
+    renewed: list[Renewal] = field(default_factory=list)
     holds: Holds = field(default_factory=Holds)
 
     async def save(self, tx: Transaction, *beside: Insert) -> None:
@@ -74,6 +97,7 @@ class Handover:
         # Before the new owners are written: each lead has one open ownership at most (uq_assignment_open), and in which order the
         # parts of one statement write is PostgreSQL's affair.
         await end_assignments(tx, self.taken, "reassigned", self.floor.now)
+        await renew_assignments(tx, self.renewed, self.floor.now)
         await insert_together(
             tx, *beside, Insert(assignment_table, self.given), *inserts_of_floor(self.floor)
         )
@@ -85,6 +109,7 @@ async def lock_floor_for(tx: Transaction, ready: Sequence[Ready], terms: Terms) 
     """The floor of every pool that these leads can reach."""
     owners = {one.lead.account.owner for one in ready if one.lead.account and one.lead.account.owner}
     owners |= {owner.rep_id for one in ready for owner in one.owners}
+    owners |= {one.asked_again.owner.rep_id for one in ready if one.asked_again}
     pools = {one.route.pool for one in ready}
     return await lock_floor(tx, terms, pools=pools, others=owners)
 
@@ -103,7 +128,7 @@ async def assign_all(
     handover = Handover(floor)
     for one in ready:
         if one.lead.stage is Stage.MQL:
-            give_or_hold(tx, one, handover, terms, waiting)
+            _renew_or_decide(tx, one, handover, terms, waiting)
     log.info(
         "router.leads_decided",
         ready=len(ready),
@@ -121,6 +146,37 @@ async def save_decided(tx: Transaction, handover: Handover | None, *beside: Inse
         await insert_together(tx, *beside)
 
 
+def _renew_or_decide(
+    tx: Transaction, ready: Ready, handover: Handover, terms: Terms, waiting: Mapping[str, datetime]
+) -> None:
+    """Whoever has the lead keeps it for what the person asks now, whatever the hour and their limits; unless they are not there."""
+    lead, floor = ready.lead, handover.floor
+    if ready.asked_again is None:
+        give_or_hold(tx, ready, handover, terms, waiting)
+        return
+    present = ready.asked_again.owner
+    assert present.assignment_id == lead.assignment_id
+    lead.owner = lead.assignment_id = None
+    if not present.has_reached:
+        floor.take_away(present.rep_id)
+    rep = floor.rep(present.rep_id)
+    missing = floor.why_not_there(rep)
+    rule = {"rule": ASKED_AGAIN, "to": present.rep_id, "holds": True, "seen": []}
+    if missing is None:
+        assert rep is not None
+        decision = f"{rep.name} has the lead, and the person asks again"
+        explanation = {"decision": decision, "rules": [rule], "pools": []}
+        give(tx, ready, Given(rep, ASKED_AGAIN, None, {}, explanation), handover, terms)
+        assert lead.assignment_id is not None
+        handover.renewed.append(
+            Renewal(present.assignment_id, lead.assignment_id, ready.asked_again.asked_at)
+        )
+        return
+    handover.taken.append(present.assignment_id)
+    tried = Route(ready.route.targets, ({**rule, "passed_by": missing.because}, *ready.route.tried))
+    give_or_hold(tx, replace(ready, route=tried), handover, terms, waiting)
+
+
 def give_or_hold(
     tx: Transaction,
     ready: Ready,
@@ -128,8 +184,13 @@ def give_or_hold(
     terms: Terms,
     waiting: Mapping[str, datetime] = NO_LINES,
 ) -> Given | Kept:
-    """Decide one lead, enter the decision on the lead and the floor, and announce it."""
-    decision = choose_for(ready, handover.floor, terms, waiting)
+    """Decide one lead, enter the decision on the lead and the floor, and announce it.
+
+    ``waiting`` as for ``decide``. A lead that waits itself does not stand behind itself.
+    """
+    since = ready.lead.held_since
+    older = {pool: at for pool, at in waiting.items() if since is None or at < since}
+    decision = choose_for(ready, handover.floor, terms, older)
     if isinstance(decision, Given):
         give(tx, ready, decision, handover, terms)
     else:
@@ -196,7 +257,7 @@ def hold(tx: Transaction, ready: Ready, kept: Kept, handover: Handover, terms: T
                 lead_id=lead.id,
                 reason=kept.reason,
                 pool=kept.pool,
-                previous_assignment_id=ready.owners[-1].assignment_id if ready.owners else None,
+                previous_assignment_id=ready.previous_assignment_id,
                 lead=lead.event_facts(),
                 explanation=kept.explanation,
                 pact_version=version,
@@ -212,6 +273,7 @@ def _row(lead: Lead, assignment_id: UUID, cause_id: EventId, given: Given, terms
         "rep_id": given.rep.id,
         "pool": given.pool,
         "rule": given.rule,
+        "number": lead.owner_count,
         "hop": lead.hop,
         "cause_id": cause_id,
         "assigned_at": terms.now,
@@ -247,10 +309,8 @@ def _assigned(ready: Ready, assignment_id: UUID, given: Given, terms: Terms) -> 
         "lead": lead.event_facts(),
         "explanation": given.explanation,
         "pact_version": terms.applied.version,
+        "previous_assignment_id": ready.previous_assignment_id,
     }
     if not ready.owners:
         return LeadAssigned(**said)
-    last = ready.owners[-1]
-    return LeadReassigned(
-        **said, previous_assignment_id=last.assignment_id, previous_rep_id=last.rep_id, reason=ready.reason
-    )
+    return LeadReassigned(**said, previous_rep_id=ready.owners[-1].rep_id, reason=ready.reason)

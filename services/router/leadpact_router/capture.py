@@ -1,14 +1,9 @@
 """Take captured leads in: recognise the person, unite their answers, score, qualify, and give the lead away
 if it is ready.
 
-A person has one lead. Who posts again touches it again: answers are united, the score is brought up to date,
-and the owner stays, with no second assignment while somebody works it. After sales gave it back (recycled,
-nurtured, disqualified), the person asking again is a new request: it is qualified and routed anew, its owners
-and the customer's wait count from there. Asking means a form or a visit at an event after the lead was
-closed; a bought list that names the person again asks nothing. A form is filled in when it comes, whatever date it
-brings along: that may be when the CRM's record was made. Until a lead is ready for sales nobody owes it
-anything yet, so each time that the person asks begins the request anew: who signs up for a newsletter in March
-and wants a demo in May waits since May.
+A person has one lead. Who posts again touches it again: answers are united and the score is brought up to date. Most touches of a
+lead that sales has leave it at that; which ones begin a new request says `new_request.py`. Whoever has the lead keeps it under the new
+request if they are there (`assign.py`).
 
 A touch is an activity of the kind that its intent names, so a pact may give points for a `content_download`
 or an `event_visit`.
@@ -27,13 +22,26 @@ from leadpact.events import LeadCaptured, LeadMatched
 from leadpact.ids import new_id
 from leadpact.storage.bulk import Insert, JsonText
 from leadpact.storage.unit_of_work import Transaction
-from leadpact_router.appraise import appraise
-from leadpact_router.assign import Ready, assign_all, save_decided
+from leadpact_router.appraise import appraise, qualified
+from leadpact_router.assign import AskedAgain, Ready, assign_all, save_decided
+from leadpact_router.assignment_rows import Owners, all_owners_of, in_present_round
 from leadpact_router.identity_rows import recognise_all
-from leadpact_router.lead import CLOSED_STAGES, Account, Lead, Stage
+from leadpact_router.lead import Account, Lead, Stage
 from leadpact_router.lead_rows import inserts_of_leads, lock_leads_of_people, read_accounts
+from leadpact_router.new_request import (
+    ask_sales,
+    asked,
+    asks,
+    asks_again,
+    asks_sales,
+    is_owed_an_answer,
+    reopen,
+    take_up,
+)
 from leadpact_router.news import News
+from leadpact_router.qualify import knows_raised_hands, raised_hand
 from leadpact_router.recognise import Caller, MatchedBy, Recognition
+from leadpact_router.score import score
 from leadpact_router.tables import person as person_table
 from leadpact_router.tables import touch as touch_table
 from leadpact_router.terms import Terms
@@ -55,23 +63,33 @@ async def capture(
     callers = [Caller(one.event.lead.email, one.event.lead.phone) for one in fresh]
     recognitions, new_people = await recognise_all(tx, callers)
     leads = await lock_leads_of_people(tx, {one.person_id for one in recognitions if one.matched_by != "new"})
+    owners = await all_owners_of(tx, _asked_of_sales(leads, fresh, recognitions, terms))
     accounts = await _accounts(tx, fresh, leads.values())
-    ready: list[Ready] = []
+    ready: dict[UUID, Ready] = {}
     touches = []
     for one, who in zip(fresh, recognitions, strict=True):
         event = one.event
         said = event.lead.to_json()
-        lead, is_reopened = _touched(leads, who, event, said)
-        lead.account = _account(lead, accounts)
-        at = min(event.occurred_at, event.received_at)
-        lead.hear(event.intent, at, terms.applied.pact.scoring.engagement)
+        lead = leads.get(who.person_id)
+        if lead is None:
+            lead = leads[who.person_id] = _new_lead(who, event)
+        if is_reopened := asks_again(lead, event):
+            reopen(lead, event.received_at)
+        _touch(lead, event, said, accounts, terms)
+        raised = _raises_a_hand(lead, event, owners.get(lead.id, ()), terms)
+        if raised:
+            take_up(lead, event)
+            ask_sales(lead, event.received_at, raised, terms.now)
         touches.append(_touch_row(lead, event, who.matched_by, said))
         tx.emit(_matched(lead, event, who, terms.now, reopened=is_reopened), caused_by=one.id)
         for result in appraise(lead, terms.applied, terms.now):
             tx.emit(result, caused_by=one.id)
-        if lead.stage is Stage.MQL:
-            ready.append(Ready.now(lead, one.id, terms))
-    handover = await assign_all(tx, ready, terms)
+        if raised:
+            tx.emit(qualified(lead, raised, terms.applied.version, terms.now), caused_by=one.id)
+        if lead.stage is Stage.MQL and (raised or lead.id not in ready):
+            present = AskedAgain(owners[lead.id][-1], asked(event)) if lead.owner else None
+            ready[lead.id] = Ready.now(lead, one.id, terms, asked_again=present)
+    handover = await assign_all(tx, list(ready.values()), terms)
     people = [{"id": person, "first_seen_at": terms.now} for person in new_people]
     written = [Insert(person_table, people), *inserts_of_leads(leads.values()), Insert(touch_table, touches)]
     await save_decided(tx, handover, *written)
@@ -97,57 +115,66 @@ async def _accounts(
     return accounts | await read_accounts(tx, domains)
 
 
-def _touched(
-    leads: dict[UUID, Lead], who: Recognition, event: LeadCaptured, said: dict[str, Any]
-) -> tuple[Lead, bool]:
-    """The person's lead after this touch, a new one if need be; and whether it was a closed one that is opened again."""
-    lead = leads.get(who.person_id)
-    is_reopened = lead is not None and _asks_again(lead, event)
-    if lead is None:
-        lead = leads[who.person_id] = Lead(
-            id=new_id(),
-            person_id=who.person_id,
-            source=event.source,
-            source_kind=event.source_kind,
-            intent=event.intent,
-            received_at=event.received_at,
-            touched_at=event.received_at,
-        )
-    elif is_reopened:
-        _reopen(lead, event.received_at)
-    elif lead.stage is Stage.NEW and _asks(event):
-        lead.received_at = max(lead.received_at, event.received_at)
-    lead.draft = unite(lead.draft, said)
-    lead.source, lead.source_kind, lead.intent = event.source, event.source_kind, event.intent
-    lead.touched_at = max(lead.touched_at, event.received_at)
-    return lead, is_reopened
+def _asked_of_sales(
+    leads: Mapping[UUID, Lead],
+    fresh: Sequence[News[LeadCaptured]],
+    recognitions: Sequence[Recognition],
+    terms: Terms,
+) -> list[Lead]:
+    """The leads that sales has whose person asks for something, if the pact minds what."""
+    if not knows_raised_hands(terms.applied.pact.qualification):
+        return []
+    touched = zip(fresh, recognitions, strict=True)
+    known = ((leads.get(who.person_id), one.event) for one, who in touched)
+    return list({lead.id: lead for lead, event in known if lead and asks_sales(lead, event)}.values())
 
 
-def _asks(event: LeadCaptured) -> bool:
-    return event.source_kind != "syndication"
-
-
-def _asks_again(lead: Lead, event: LeadCaptured) -> bool:
-    return (
-        lead.stage in CLOSED_STAGES
-        and _asks(event)
-        and lead.closed_at is not None
-        and _asked_at(event) > lead.closed_at
+def _new_lead(who: Recognition, event: LeadCaptured) -> Lead:
+    return Lead(
+        id=new_id(),
+        person_id=who.person_id,
+        source=event.source,
+        source_kind=event.source_kind,
+        intent=event.intent,
+        received_at=event.received_at,
+        touched_at=event.received_at,
     )
 
 
-def _asked_at(event: LeadCaptured) -> datetime:
-    """A scan may reach us days after the visit; who fills in a form asks now."""
-    return event.received_at if event.source_kind == "form" else min(event.occurred_at, event.received_at)
+def _touch(
+    lead: Lead, event: LeadCaptured, said: dict[str, Any], accounts: Mapping[str, Account], terms: Terms
+) -> None:
+    """Add to the lead what the touch says and is."""
+    lead.touched_at = max(lead.touched_at, event.received_at)
+    lead.draft = unite(lead.draft, said)
+    lead.account = _account(lead, accounts)
+    if lead.stage is Stage.NEW or not knows_raised_hands(terms.applied.pact.qualification):
+        take_up(lead, event)
+    if lead.stage is Stage.NEW and asks(event):
+        lead.received_at = max(lead.received_at, event.received_at)
+    at = min(event.occurred_at, event.received_at)
+    lead.hear(event.intent, at, terms.applied.pact.scoring.engagement)
 
 
-def _reopen(lead: Lead, received_at: datetime) -> None:
-    """A new request of a known person: a new round of owners, a new wait."""
-    lead.stage, lead.closed_at = Stage.NEW, None
-    lead.hop = lead.hops_by_breach = 0
-    lead.qualified_at = lead.qualified_because = None
-    lead.escalated_to = lead.escalated_at = None
-    lead.received_at = received_at
+def _raises_a_hand(lead: Lead, event: LeadCaptured, ever: Owners, terms: Terms) -> str | None:
+    """The criterion that the touch meets, if it begins a new request of a lead that sales has."""
+    if not asks_sales(lead, event):
+        return None
+    raised = _criterion(lead, terms, source=event.source, kind=event.source_kind, intent=event.intent)
+    if raised is None:
+        return None
+    # By all that is known by now, so that only what is asked for makes the difference.
+    waits_already = _criterion(lead, terms) is not None
+    present = in_present_round(lead, ever)
+    return (
+        raised if is_owed_an_answer(event, waits_already=waits_already, present=present, ever=ever) else None
+    )
+
+
+def _criterion(lead: Lead, terms: Terms, **asked_for: object) -> str | None:
+    facts, pact = lead.condition_facts() | asked_for, terms.applied.pact
+    points = score(facts, lead.signals, pact.scoring, terms.now).facts()
+    return raised_hand(facts | points, pact.qualification)
 
 
 def _account(lead: Lead, accounts: Mapping[str, Account]) -> Account | None:

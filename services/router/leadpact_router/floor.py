@@ -86,6 +86,12 @@ class Floor:
             limits = limits.narrowed(own)
         return self._missing[rep.id] or over_limit(self.loads.get(rep.id, _NOTHING_YET), limits)
 
+    def why_not_there(self, rep: Rep | None) -> PassedOver | None:
+        """The reason why the rep does nothing at present, even for leads that are theirs; None if they work."""
+        if rep is None:
+            return NOT_ON_THE_ROSTER
+        return self._missing[rep.id] if rep.active else INACTIVE
+
     def opens_at(self, rep: Rep, pool_calendar: str) -> datetime:
         """When the rep is next at work by the hours they keep in this pool; ``now`` if they are."""
         key = (rep.id, pool_calendar)

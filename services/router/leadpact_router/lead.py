@@ -100,6 +100,11 @@ class Lead:
             self.heard_anew.add(kind)
 
     @property
+    def is_with_sales(self) -> bool:
+        """Whether sales has it, or is about to be given it."""
+        return self.stage is not Stage.NEW and self.stage not in CLOSED_STAGES
+
+    @property
     def maturity(self) -> str:
         """The stage in the pact's words, as conditions and promises ask for it: `mql` once qualified, until
         then `new`.

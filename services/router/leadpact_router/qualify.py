@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from leadpact.pact.condition import FACTS_OF_A_TOUCH, Condition
 from leadpact.pact.qualification import Qualification, Readiness
 
 
@@ -38,6 +39,32 @@ def qualify(
             f"meets {met}, but {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not known"
         )
     return Qualified(met)
+
+
+def raised_hand(facts: Mapping[str, object], qualification: Qualification) -> str | None:
+    """The criterion that is met, if what was asked for, or through what, has a say in it: then to ask that is to ask for sales.
+
+    What sales needs to know besides (``needs``) does not matter: whoever raises a hand again, sales has.
+    """
+    readiness = qualification.mql
+    if readiness is None or not knows_raised_hands(qualification):
+        return None
+    if readiness.all is not None:
+        return _criterion_met(facts, readiness)
+    about_the_touch = filter(_is_about_the_touch, readiness.any or ())
+    return next((str(one) for one in about_the_touch if one.holds(facts)), None)
+
+
+def knows_raised_hands(qualification: Qualification) -> bool:
+    """Whether the pact minds what is asked for. To one that hands over every lead, or goes by scores, no touch says more than another."""
+    readiness = qualification.mql
+    return readiness is not None and any(
+        map(_is_about_the_touch, (*(readiness.any or ()), *(readiness.all or ())))
+    )
+
+
+def _is_about_the_touch(criterion: Condition) -> bool:
+    return criterion.asks_about(FACTS_OF_A_TOUCH)
 
 
 def _criterion_met(facts: Mapping[str, object], readiness: Readiness) -> str | None:

@@ -28,7 +28,7 @@ from uuid import UUID
 from leadpact.events import SlaBreached
 from leadpact.storage.unit_of_work import Transaction
 from leadpact_router.assign import Handover, Ready, lock_floor_for
-from leadpact_router.assignment_rows import Owner, owners_of
+from leadpact_router.assignment_rows import Owners, all_owners_of, in_present_round, since_given_up
 from leadpact_router.lead import Lead, Stage
 from leadpact_router.lead_rows import inserts_of_leads, lock_leads
 from leadpact_router.news import News
@@ -47,13 +47,15 @@ async def reassign(
 ) -> None:
     """Act on breaches in log order."""
     leads = await lock_leads(tx, {one.event.lead_id for one in batch})
-    owners = await owners_of(tx, leads.values())
+    ever = await all_owners_of(tx, leads.values())
+    owners = {lead.id: in_present_round(lead, ever[lead.id]) for lead in leads.values()}
     # Before anything is decided: none of them is the next owner of another's lead.
-    await take_offline(tx, _missed(batch, owners), terms.now)
+    await take_offline(tx, _missed(batch, ever), terms.now)
     overdue = [
         (one.event, Ready.now(lead, one.id, terms, owners[lead.id], _reason(one.event)))
         for one in batch
-        if (lead := leads.get(one.event.lead_id)) and _still_matters(one.event, lead, owners[lead.id])
+        if (lead := leads.get(one.event.lead_id))
+        and _still_matters(one.event, lead, owners[lead.id], ever[lead.id])
     ]
     if not overdue:
         return
@@ -64,24 +66,26 @@ async def reassign(
     await handover.save(tx, *inserts_of_leads(leads.values()))
 
 
-def _missed(batch: Sequence[News[SlaBreached]], owners: Mapping[UUID, tuple[Owner, ...]]) -> Iterator[Missed]:
-    """Who is to be given nothing more."""
+def _missed(batch: Sequence[News[SlaBreached]], ever: Mapping[UUID, Owners]) -> Iterator[Missed]:
+    """Who is to be given nothing more, whether the lead is still about what they missed or not."""
     for one in batch:
         event = one.event
         if not event.take_offline:
             continue
-        for owner in owners.get(event.lead_id, ()):
+        for owner in ever.get(event.lead_id, ()):
             is_theirs = owner.assignment_id == event.assignment_id
             if is_theirs and not owner.has_done({*event.stops, "rejected"}):
                 yield Missed(owner.rep_id, event.lead_id, _reason(event), one.id)
 
 
-def _still_matters(event: SlaBreached, lead: Lead, owners: tuple[Owner, ...]) -> bool:
+def _still_matters(event: SlaBreached, lead: Lead, owners: Owners, ever: Owners) -> bool:
     """Whether anything is to be done about it. Our own record may know of what the sla-timer had not heard."""
     if lead.escalated_at is not None or (event.reassign_at_most is None and event.escalate_to is None):
         return False
     if event.assignment_id is None:
-        return lead.stage in _WITH_SALES and not any(owner.has_done(event.stops) for owner in owners)
+        # What was due before the person asked for what they wait for now, was for an earlier request: its owners may have done it.
+        theirs = since_given_up(ever) if event.due_at <= lead.received_at else owners
+        return lead.stage in _WITH_SALES and not any(owner.has_done(event.stops) for owner in theirs)
     return lead.assignment_id == event.assignment_id and not owners[-1].has_done(event.stops)
 
 

@@ -27,6 +27,10 @@ class Score:
     band: str
     contributions: tuple[Contribution, ...]
 
+    def facts(self) -> dict[str, object]:
+        """What conditions ask of it."""
+        return {"score": self.total, "fit": self.fit, "engagement": self.engagement, "band": self.band}
+
 
 def score(
     facts: Mapping[str, object], signals: Mapping[str, Signal], scoring: Scoring, now: datetime

@@ -75,10 +75,10 @@ lead = Table(
     Column("person_id", Uuid, ForeignKey("person.id"), nullable=False, unique=True),
     # new, mql, assigned, held, accepted, contacted, recycled, nurtured, disqualified, closed
     Column("stage", Text, nullable=False),
-    Column("source", Text, nullable=False),  # of the latest touch, as is the intent
+    # Of the touch that the present request began with; the customer's wait counts from there. Until sales has the lead: of the latest touch.
+    Column("source", Text, nullable=False),
     Column("source_kind", Text, nullable=False),
     Column("intent", Text, nullable=False),
-    # The touch that the present request began with: the customer's wait counts from here.
     Column("received_at", DateTime(timezone=True), nullable=False),
     Column("touched_at", DateTime(timezone=True), nullable=False),
     Column("email", Text),
@@ -213,6 +213,7 @@ assignment = Table(
     Column("rep_id", Text, ForeignKey("rep.id"), nullable=False),
     Column("pool", Text),
     Column("rule", Text, nullable=False),
+    Column("number", Integer, nullable=False),  # which of all that the lead has had, whatever the clock said
     Column("hop", Integer, nullable=False),
     Column("cause_id", Uuid, nullable=False),  # the event (or command) that asked for it
     Column("assigned_at", DateTime(timezone=True), nullable=False),
@@ -222,7 +223,10 @@ assignment = Table(
     Column("contacted_at", DateTime(timezone=True)),
     Column("contact_channel", Text),
     Column("ended_at", DateTime(timezone=True)),
-    Column("ended_as", Text),  # rejected, reassigned, closed
+    Column("ended_as", Text),  # rejected, reassigned, renewed, closed
+    # For a renewed one: the assignment of the same rep as which it goes on. What is done from then on is done for that one.
+    Column("renewed_as", Uuid),
+    Column("renewed_from", DateTime(timezone=True)),
     Column("rejection", JSONB),
     # One of the pact's pause states. It is the ownership's, so that it ends with it.
     Column("paused_state", Text),

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from leadpact_router.assign import ASKED_AGAIN
 from leadpact_router.give_back import GIVEN_BACK
 from leadpact_router.views import Activity, Assignment, ClockSeen, Hold, LeadStory, Touch, Warned, WorkReport
 
@@ -91,10 +92,11 @@ def _did(activity: Activity) -> Happened:
 def _owned(assignment: Assignment) -> Iterator[Happened]:
     name = assignment.rep_name
     where = f"pool {assignment.pool}, " if assignment.pool else ""
+    keeps = assignment.rule == ASKED_AGAIN
     yield Happened(
         at=assignment.assigned_at,
         kind="assigned",
-        says=f"to {name}: {where}rule “{assignment.rule}”",
+        says=f"{name} keeps it: they ask again" if keeps else f"to {name}: {where}rule “{assignment.rule}”",
         details={"assignment_id": str(assignment.id), "decision": assignment.explanation.get("decision")},
     )
     carried_over = assignment.rule == GIVEN_BACK  # what they had done stands at their earlier assignment
@@ -111,7 +113,7 @@ def _owned(assignment: Assignment) -> Iterator[Happened]:
         )
     if assignment.ended_at is not None and assignment.ended_as == "rejected":
         yield _given_back(assignment, assignment.ended_at)
-    elif assignment.ended_at is not None and assignment.ended_as != "closed":
+    elif assignment.ended_at is not None and assignment.ended_as not in ("closed", "renewed"):
         yield Happened(at=assignment.ended_at, kind="taken_away", says=f"from {name}")
 
 

@@ -112,7 +112,10 @@ class Assignment(View):
     contacted_at: datetime | None
     contact_channel: str | None
     ended_at: datetime | None
-    ended_as: str | None
+    ended_as: str | None = Field(
+        description="`rejected`, `reassigned` (it went to somebody else, or waits), `closed`, or `renewed`: the person asked for more, "
+        "and the same rep has it under another assignment."
+    )
     rejection: dict[str, Any] | None
     paused_state: str | None
     paused_since: datetime | None

@@ -28,7 +28,7 @@ class ClockFacts:
 
     def __init__(
         self,
-        requests: Mapping[UUID, Request],
+        requests: Mapping[UUID, Mapping[UUID, Request]],
         assignments: Mapping[UUID, Sequence[Assignment]],
         away: Mapping[str, tuple[Away, ...]],
     ) -> None:
@@ -41,11 +41,14 @@ class ClockFacts:
         """Read the facts of ``clocks``."""
         leads = {"lead_ids": sorted({clock.lead_id for clock in clocks})}
         reps = {"rep_ids": sorted({clock.rep_id for clock in clocks if clock.rep_id})}
+        requests: dict[UUID, dict[UUID, Request]] = defaultdict(dict)
+        for row in await tx.execute(_REQUESTS, leads):
+            requests[row.lead_id][row.id] = request_of_row(row)
         assignments = defaultdict(list)
         for row in await tx.execute(_ASSIGNMENTS, leads):
             assignments[row.lead_id].append(assignment_of(row))
         return cls(
-            {row.id: request_of_row(row) for row in await tx.execute(_REQUESTS, leads)},
+            requests,
             assignments,
             {row.rep_id: _AWAY.validate_python(row.away) for row in await tx.execute(_ABSENCES, reps)},
         )
@@ -54,7 +57,8 @@ class ClockFacts:
         """What the clock is judged by."""
         of_lead = self._assignments[clock.lead_id]
         if clock.assignment_id is None:
-            return known_to_all(self._requests[clock.subject_id], of_lead)
+            requests = self._requests[clock.lead_id]
+            return known_to_all(requests[clock.subject_id], requests.values(), of_lead)
         own = next(one for one in of_lead if one.id == clock.assignment_id)
         return known_to_owner(own, [one for one in of_lead if one is not own], clock.started_at)
 

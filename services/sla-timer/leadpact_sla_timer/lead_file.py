@@ -25,7 +25,7 @@ from leadpact_sla_timer import announce
 from leadpact_sla_timer.clock_rows import update_clocks
 from leadpact_sla_timer.judge import judge
 from leadpact_sla_timer.measure import waits_of
-from leadpact_sla_timer.record import Assignment, Known, Request, known_to_all, known_to_owner
+from leadpact_sla_timer.record import Assignment, Known, Request, answering, known_to_all, known_to_owner
 from leadpact_sla_timer.request_rows import (
     UPSERT_ASSIGNMENT,
     UPSERT_REQUEST,
@@ -146,8 +146,10 @@ class LeadFile:
             self._changed.add((lead_id, clock.id))
             if event := announce.change(clock, judged, self.now, pact):
                 self._said.append((event, cause))
-        for request in list(self._requests[lead_id].values()):
-            waits = waits_of(request, self.assignments_of(lead_id), self._pacts[request.pact_version])
+        requests = list(self._requests[lead_id].values())
+        for request in requests:
+            owners = answering(request, requests, self.assignments_of(lead_id)).owners
+            waits = waits_of(request, owners, self._pacts[request.pact_version])
             self.note_request(replace(request, waits=waits))
 
     def _known_to(self, clock: SlaClock) -> Known:
@@ -155,7 +157,8 @@ class LeadFile:
         if clock.assignment_id is not None:
             own = self.assignment(clock.lead_id, clock.assignment_id)
             return known_to_owner(own, [one for one in assignments if one.id != own.id], clock.started_at)
-        return known_to_all(self._requests[clock.lead_id][clock.subject_id], assignments)
+        requests = self._requests[clock.lead_id]
+        return known_to_all(requests[clock.subject_id], requests.values(), assignments)
 
     async def write(self, tx: Transaction) -> None:
         """Write the changes and announce them."""

@@ -16,8 +16,10 @@ from leadpact_sla_timer.record import Assignment, Request, Waits
 
 
 def waits_of(request: Request, assignments: Iterable[Assignment], pact: Pact) -> Waits | None:
-    """How long ``request`` waited; None while nobody has touched it. ``pact`` is the version it came under."""
-    touches = [(at, one) for one in assignments if one.request_id == request.id and (at := _touched_at(one))]
+    """How long ``request`` waited for the first of ``assignments`` that touched the person; None while none has. ``pact`` is the
+    version it came under.
+    """
+    touches = [(at, one) for one in assignments if (at := _touched_at(one))]
     if not touches:
         return None
     at, by = min(touches, key=lambda touch: touch[0])

@@ -3,12 +3,12 @@
 Every fact is kept at its earliest, so hearing it again, or hearing of a later one, changes nothing; pauses and resumptions are all kept,
 each at its own moment, so that one that is heard of late undoes nothing that came after it. An *assignment* is one owner's
 time with the lead. A *request* is one time that the person asked: it lasts from then until sales is done with it, over all of
-its owners.
+its owners. They may ask for more before it is answered; the answer to the later request answers both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Self
@@ -187,16 +187,39 @@ def known_to_owner(own: Assignment, others: Iterable[Assignment], started_at: da
     return Known(done, own.attempts, own.pauses, own.ended)
 
 
-def known_to_all(request: Request, assignments: Iterable[Assignment]) -> Known:
-    """What counts for the clocks of the team and of the customer: whatever any owner did."""
-    own = [one for one in assignments if one.request_id == request.id]
+class Answering(NamedTuple):
+    """Who may answer a request, and when that was given up."""
+
+    owners: Sequence[Assignment]
+    closings: Sequence[Heard]
+
+
+def answering(
+    request: Request, requests: Iterable[Request], assignments: Collection[Assignment]
+) -> Answering:
+    """Those of a lead's ``assignments`` and ``requests`` that are about ``request``: its own and, until sales gave the lead back or was
+    done with it, those of what the person asked next. Who is reached about a demo waits no longer for the answer to what they asked before.
+    """
+    owners: list[Assignment] = []
+    later = (one for one in requests if one.received_at >= request.received_at)
+    for one in sorted(later, key=lambda one: one.received_at):
+        own = [assignment for assignment in assignments if assignment.request_id == one.id]
+        owners += own
+        if one.closed or any("rejected" in assignment.done for assignment in own):
+            return Answering(owners, [one.closed] if one.closed else [])
+    return Answering(owners, [])
+
+
+def known_to_all(request: Request, requests: Iterable[Request], assignments: Collection[Assignment]) -> Known:
+    """What counts for the clocks of the team and of the customer: whatever any owner did. ``requests`` are all of the lead's."""
+    own, closings = answering(request, requests, assignments)
     done: dict[Stop, Heard] = {}
     for assignment in own:
         for what, fact in assignment.done.items():
             done[what] = earliest(done.get(what), fact)
     attempts = sorted((attempt for one in own for attempt in one.attempts), key=_when)
     pauses = sorted((pause for one in own for pause in one.pauses), key=lambda pause: pause.at)
-    ends = [fact for fact in (request.closed, done.get("rejected")) if fact]
+    ends = [*closings, *([done["rejected"]] if "rejected" in done else [])]
     return Known(done, tuple(attempts), tuple(pauses), min(ends, key=_when, default=None))
 
 

@@ -506,6 +506,78 @@ async def test_who_asks_again_after_the_lead_was_closed_makes_a_new_request(time
     assert running == dict.fromkeys(THREE, START + DAY)
 
 
+def asked_again(first: LeadAssigned, at: datetime, **changes: Any) -> LeadAssigned:
+    """The person asked sales for something new at ``at``; Ana, who has the lead, keeps it."""
+    lead = first.lead.model_copy(update={"received_at": at, "qualified_at": at})
+    return assigned(at, lead=lead, pact_version=first.pact_version, owner_number=2, **changes)
+
+
+async def test_who_asks_for_more_before_an_answer_has_clocks_of_their_own_and_one_call_answers_both(
+    timer: Timer,
+) -> None:
+    first = given(await promise(timer, **THREE), owner_number=1)
+    second = asked_again(first, START + HOUR)
+    await timer.hear(first, second)
+    states = Counter((clock.policy, clock.state.value) for clock in await timer.clocks())
+    assert states == {
+        ("owner", "cancelled"): 1,  # it is the same owner's, under the new request
+        ("owner", "running"): 1,
+        ("team", "running"): 2,
+        ("customer", "running"): 2,
+    }
+    await timer.hear(contacted(second, START + 2 * HOUR))
+    met = sorted((event.policy, event.business_seconds_used) for event in await timer.said(SlaMet))
+    assert met == [
+        ("customer", 3600),
+        ("customer", 3 * 3600),
+        ("owner", 3600),
+        ("team", 3600),
+        ("team", 2 * 3600),
+    ]
+
+
+async def test_an_answer_of_before_does_not_answer_what_was_asked_later(timer: Timer) -> None:
+    first = given(await promise(timer, **THREE), owner_number=1)
+    await timer.hear(first, contacted(first, START + HOUR), asked_again(first, START + 2 * HOUR))
+    assert Counter((clock.policy, clock.state.value) for clock in await timer.clocks()) == Counter(
+        (policy, state) for policy in THREE for state in ("met", "running")
+    )
+
+
+async def test_what_comes_of_a_later_request_says_nothing_of_one_that_was_given_up(timer: Timer) -> None:
+    """The first was rejected untouched; the call that answers the second is not the first one's answer, however late."""
+    first = given(await promise(timer, **THREE), owner_number=1)
+    second = asked_again(first, START + DAY)
+    await timer.hear(first, rejected(first, START + HOUR), second, contacted(second, START + DAY + HOUR))
+    async with timer.database.engine.connect() as connection:
+        rows = await connection.execute(select(sla_request).order_by(sla_request.c.received_at))
+        waited = [request_of_row(row).waits for row in rows]
+    assert waited[0] is None
+    assert waited[1] is not None
+    assert waited[1].customer_seconds == 3600
+    assert Counter(clock.state.value for clock in await timer.clocks()) == {"cancelled": 3, "met": 3}
+
+
+@pytest.mark.parametrize("end", [rejected, closed])
+async def test_what_ends_the_later_request_ends_the_one_before(timer: Timer, end: Any) -> None:
+    first = given(await promise(timer, **THREE), owner_number=1)
+    second = asked_again(first, START + HOUR)
+    await timer.hear(first, second, end(second, START + 2 * HOUR))
+    assert {clock.state.value for clock in await timer.clocks()} == {"cancelled"}
+    ended = {clock.ended_at for clock in await timer.clocks() if clock.whose != "owner"}
+    assert ended == {START + 2 * HOUR}
+
+
+async def test_the_first_answer_ends_the_wait_of_every_request_before_it(timer: Timer) -> None:
+    first = given(await promise(timer, **THREE), owner_number=1)
+    second = asked_again(first, START + HOUR)
+    await timer.hear(first, second, contacted(second, START + 2 * HOUR))
+    async with timer.database.engine.connect() as connection:
+        rows = await connection.execute(select(sla_request).order_by(sla_request.c.received_at))
+        waited = [waits.customer_seconds for row in rows if (waits := request_of_row(row).waits)]
+    assert waited == [3 * 3600, 3600]
+
+
 @pytest.mark.parametrize(
     "untold",
     [(), ("assignment_id",), ("assignment_id", "received_at")],

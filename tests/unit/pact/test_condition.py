@@ -258,3 +258,20 @@ def test_not_means_the_same_wherever_it_stands(written: dict[str, Any]) -> None:
         }
         assert condition.holds(facts) is asked_plainly(written, facts)
         assert condition.evaluate(facts).holds is condition.holds(facts)
+
+
+@pytest.mark.parametrize(
+    ("written", "asked"),
+    [
+        ({"intent": "demo_request"}, {"intent"}),
+        ({"country": "DE", "employees": ">= 50"}, {"country", "employees"}),
+        (
+            {"any": [{"intent": "demo"}, {"all": [{"score": ">= 5"}, {"not": {"kind": "form"}}]}]},
+            {"intent", "score", "kind"},
+        ),
+        ({"email": "business"}, {"email", "free_mail"}),
+    ],
+)
+def test_a_condition_knows_what_it_asks_about(written: dict[str, Any], asked: set[str]) -> None:
+    condition = Condition.parse(written)
+    assert {name for name in FACTS if condition.asks_about([name])} == asked

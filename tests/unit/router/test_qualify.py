@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from leadpact.pact.qualification import Qualification
-from leadpact_router.qualify import KeptBack, Qualified, qualify
+from leadpact_router.qualify import KeptBack, Qualified, qualify, raised_hand
 
 DEMO = {"intent": "demo_request"}
 SCORE = {"score": ">= 65"}
@@ -65,3 +65,33 @@ def test_a_needed_field_may_be_known_from_the_account() -> None:
 def test_a_no_is_an_answer() -> None:
     pact = Qualification.model_validate({"mql": {"any": [DEMO], "needs": ["consent"]}})
     assert isinstance(qualify({"intent": "demo_request"}, {"consent": False}, pact), Qualified)
+
+
+@pytest.mark.parametrize(
+    ("pact", "facts", "criterion"),
+    [
+        ({}, DEMO, None),  # every lead is handed over, so no touch says more than another
+        (ANY, DEMO, "intent: demo_request"),
+        (ANY, {"intent": "content_download", "fit": 30, "score": 70}, None),  # ready, but for what they are
+        (
+            {"mql": {"any": [SCORE, {"source": "pricing"}]}},
+            {"source": "pricing", "score": 70},
+            "source: pricing",
+        ),
+        ({"mql": {"any": [{"kind": "event_scan"}]}}, {"kind": "event_scan"}, "kind: event_scan"),
+        (
+            {"mql": {"any": [{"any": [DEMO, {"intent": "call"}]}]}},
+            {"intent": "call"},
+            "intent: demo_request or intent: call",
+        ),
+        ({"mql": {"any": [{"not": {"intent": "newsletter"}}]}}, DEMO, "intent: not newsletter"),
+        (ALL, {**DEMO, "score": 70}, "intent: demo_request and score: >= 65"),
+        (ALL, {**DEMO, "score": 10}, None),
+        ({"mql": {"all": [SCORE]}}, {"score": 70}, None),
+    ],
+)
+def test_to_ask_for_what_makes_a_lead_ready_is_to_raise_a_hand(
+    pact: dict[str, Any], facts: dict[str, object], criterion: str | None
+) -> None:
+    """Whatever sales needs to know besides: it has the lead."""
+    assert raised_hand(facts, Qualification.model_validate(pact)) == criterion

@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from leadpact.pact.book import NoPactYet, PactBook
 from leadpact.storage.unit_of_work import Transaction
+from leadpact_router.assign import ASKED_AGAIN
 from leadpact_router.views import LEAD_COLUMNS, LeadRow
 from leadpact_router.webhooks.read import (
     DeliveryFilter,
@@ -131,8 +132,8 @@ _BREACHES = text(
     FROM clock_view c JOIN lead l ON l.id = c.lead_id LEFT JOIN rep r ON r.id = c.rep_id
     LEFT JOIN LATERAL (
         SELECT n.name FROM assignment s JOIN rep n ON n.id = s.rep_id
-        WHERE s.lead_id = c.lead_id AND s.assigned_at >= c.due_at AND s.id <> c.assignment_id
-        ORDER BY s.assigned_at LIMIT 1
+        WHERE s.lead_id = c.lead_id AND s.assigned_at >= c.due_at AND s.id <> c.assignment_id AND s.rule <> :asked_again
+        ORDER BY s.number LIMIT 1
     ) next ON true
     WHERE c.was_breached ORDER BY c.due_at DESC, c.clock_id LIMIT :shown
     """
@@ -157,7 +158,7 @@ async def read_board(tx: Transaction, book: PactBook, now: datetime) -> BoardNow
         clocks=(await tx.execute(_CLOCKS, {"shown": _SHOWN})).all(),
         for_sales=[LeadRow.model_validate(row) for row in for_sales],
         not_ready=[LeadRow.model_validate(row) for row in not_ready],
-        breaches=(await tx.execute(_BREACHES, {"shown": _SHOWN})).all(),
+        breaches=(await tx.execute(_BREACHES, {"shown": _SHOWN, "asked_again": ASKED_AGAIN})).all(),
         endpoints=await read_endpoints(tx),
         deliveries=deliveries,
     )

@@ -23,7 +23,7 @@ async def accept(tx: Transaction, assignment_id: UUID, *, occurred_at: datetime,
         return recorded("accept", lead, found, changed=False)
     refuse_if_ended(lead, found)
     at = min(occurred_at, now)
-    await tx.execute(_ACCEPT, {"id": assignment_id, "at": at})
+    await tx.execute(_ACCEPT, {"id": found.id, "at": at})
     if lead.stage is Stage.ASSIGNED:
         lead.stage = Stage.ACCEPTED
         await save_leads(tx, [lead])

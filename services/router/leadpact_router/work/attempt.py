@@ -40,7 +40,7 @@ async def attempt(
         tx,
         "attempted",
         lead_id=lead.id,
-        assignment_id=assignment_id,
+        assignment_id=found.id,
         occurred_at=at,
         now=now,
         channel=channel,

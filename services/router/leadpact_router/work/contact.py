@@ -47,7 +47,7 @@ async def contact(
     if found.contacted_at is not None and found.contacted_at <= at:
         return recorded("contact", lead, found, changed=False)
     refuse_if_ended_by(lead, found, at)
-    await tx.execute(_CONTACT, {"id": assignment_id, "at": at, "channel": channel})
+    await tx.execute(_CONTACT, {"id": found.id, "at": at, "channel": channel})
     if found.ended_at is None:
         lead.stage = Stage.CONTACTED
         await save_leads(tx, [lead])

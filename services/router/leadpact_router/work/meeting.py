@@ -43,7 +43,7 @@ async def book_meeting(
         tx,
         "meeting_booked",
         lead_id=lead.id,
-        assignment_id=assignment_id,
+        assignment_id=found.id,
         occurred_at=at,
         now=now,
         conflict=_EARLIEST,

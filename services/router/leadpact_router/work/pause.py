@@ -57,7 +57,7 @@ async def pause(
     if is_same_state and found.paused_until == until:
         return recorded("pause", lead, found, changed=False)
     since = found.paused_since if is_same_state else now
-    await tx.execute(_PAUSE, {"id": assignment_id, "state": state, "since": since, "until": until})
+    await tx.execute(_PAUSE, {"id": found.id, "state": state, "since": since, "until": until})
     await _write_down(tx, "paused", found, now, state=state, until=until)
     tx.emit(LeadPaused(occurred_at=now, recorded_at=now, state=state, until=until, **about(found)))
     return recorded("pause", lead, found, changed=True)
@@ -69,7 +69,7 @@ async def resume(tx: Transaction, assignment_id: UUID, *, now: datetime) -> Reco
     refuse_if_ended(lead, found)
     if not _is_paused(found, now):
         return recorded("resume", lead, found, changed=False)
-    await tx.execute(_PAUSE, {"id": assignment_id, "state": None, "since": None, "until": None})
+    await tx.execute(_PAUSE, {"id": found.id, "state": None, "since": None, "until": None})
     await _write_down(tx, "resumed", found, now, state=found.paused_state)
     tx.emit(LeadResumed(occurred_at=now, recorded_at=now, **about(found)))
     return recorded("resume", lead, found, changed=True)

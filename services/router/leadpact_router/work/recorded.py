@@ -27,7 +27,7 @@ _LEAD_OF = text("SELECT lead_id FROM assignment WHERE id = :id")
 _LOCK = text(
     """
     SELECT a.id, a.lead_id, a.rep_id, a.pool, a.accepted_at, a.contacted_at, a.ended_at, a.ended_as,
-           a.assigned_at, a.rejection, a.paused_state, a.paused_since, a.paused_until, r.email
+           a.renewed_as, a.renewed_from, a.assigned_at, a.rejection, a.paused_state, a.paused_since, a.paused_until, r.email
     FROM assignment a JOIN rep r ON r.id = a.rep_id WHERE a.id = :id FOR UPDATE OF a
     """
 ).columns(rejection=JSONB)
@@ -62,6 +62,9 @@ async def lock_reported(
 ) -> tuple[Lead, Row[Any]]:
     """The lead first, then its assignment: the order in which everybody locks.
 
+    What was done on an assignment after the person asked again, and the same rep had another for it, was done on that one: whoever
+    reports it may not have heard of it yet.
+
     Raises ``NotFound``, or ``Refused`` if what is reported, at ``occurred_at`` if not just now, is older than the request that the assignment is about: it would
     keep every promise before it was made. Between the request and the assignment is right: a colleague may have called.
     """
@@ -70,6 +73,9 @@ async def lock_reported(
         raise NotFound(f"There is no assignment {assignment_id}")
     lead = (await lock_leads(tx, [lead_id]))[lead_id]
     found = await lock_assignment(tx, assignment_id)
+    at = min(occurred_at or now, now)
+    while found.renewed_as is not None and at >= found.renewed_from:
+        found = await lock_assignment(tx, found.renewed_as)
     if occurred_at is not None and occurred_at < now:
         await _refuse_if_older_than_the_request(tx, lead, found, occurred_at, now)
     return lead, found
@@ -105,9 +111,12 @@ def refuse_if_ended(lead: Lead, found: Row[Any]) -> None:
         return
     if found.ended_as == "rejected":
         raise Conflict(f"This lead was already rejected as {found.rejection['reason']}")
-    ended = "closed" if found.ended_as == "closed" else f"taken from {found.rep_id}"
+    ended = _ENDED.get(found.ended_as, f"taken from {found.rep_id}")
     now_with = f"{lead.owner} has it now" if lead.owner else f"it is {lead.stage} now"
     raise Conflict(f"This lead was {ended} at {found.ended_at:%Y-%m-%d %H:%M} UTC; {now_with}")
+
+
+_ENDED = {"closed": "closed", "renewed": "asked for anew"}
 
 
 async def lighten(tx: Transaction, found: Row[Any]) -> None:

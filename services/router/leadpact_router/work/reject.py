@@ -63,7 +63,7 @@ async def reject(
     refuse_if_ended(lead, found)
     at = min(occurred_at, now)
     rejection = {"reason": reason, "outcome": outcome, "note": note}
-    await tx.execute(_REJECT, {"id": assignment_id, "at": now, "rejection": json.dumps(rejection)})
+    await tx.execute(_REJECT, {"id": found.id, "at": now, "rejection": json.dumps(rejection)})
     lead.stage, lead.closed_at = OUTCOMES[outcome], at
     lead.owner = lead.assignment_id = None
     await save_leads(tx, [lead])
