@@ -194,6 +194,7 @@ class Condition:
     written: Mapping[str, Any]
     """as it stands in the file"""
     _root: _Node = field(repr=False, compare=False)
+    _fields: frozenset[str] = field(repr=False, compare=False)
     _text: str = field(repr=False, compare=False)
 
     @classmethod
@@ -206,11 +207,11 @@ class Condition:
         root = reader.condition(written, (), wanted=True)
         if reader.mistakes or not isinstance(written, Mapping):
             raise ValidationError.from_exception_data("Condition", reader.mistakes)
-        return cls(MappingProxyType(dict(written)), root, str(root))
+        return cls(MappingProxyType(dict(written)), root, root.fields(), str(root))
 
     def asks_about(self, names: Collection[str]) -> bool:
         """Whether any of these facts has a say in it."""
-        return not self._root.fields().isdisjoint(names)
+        return not self._fields.isdisjoint(names)
 
     def holds(self, facts: Mapping[str, object]) -> bool:
         """Yes or no, as fast as it can be known."""

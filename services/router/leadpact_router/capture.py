@@ -29,12 +29,12 @@ from leadpact_router.identity_rows import recognise_all
 from leadpact_router.lead import Account, Lead, Stage
 from leadpact_router.lead_rows import inserts_of_leads, lock_leads_of_people, read_accounts
 from leadpact_router.new_request import (
-    ask_sales,
     asked,
     asks,
-    asks_again,
-    asks_sales,
+    begin_with_sales,
+    comes_back,
     is_owed_an_answer,
+    may_raise_a_hand,
     reopen,
     take_up,
 )
@@ -73,13 +73,13 @@ async def capture(
         lead = leads.get(who.person_id)
         if lead is None:
             lead = leads[who.person_id] = _new_lead(who, event)
-        if is_reopened := asks_again(lead, event):
+        if is_reopened := comes_back(lead, event):
             reopen(lead, event.received_at)
         _touch(lead, event, said, accounts, terms)
         raised = _raises_a_hand(lead, event, owners.get(lead.id, ()), terms)
         if raised:
             take_up(lead, event)
-            ask_sales(lead, event.received_at, raised, terms.now)
+            begin_with_sales(lead, event.received_at, raised, terms.now)
         touches.append(_touch_row(lead, event, who.matched_by, said))
         tx.emit(_matched(lead, event, who, terms.now, reopened=is_reopened), caused_by=one.id)
         for result in appraise(lead, terms.applied, terms.now):
@@ -126,7 +126,7 @@ def _asked_of_sales(
         return []
     touched = zip(fresh, recognitions, strict=True)
     known = ((leads.get(who.person_id), one.event) for one, who in touched)
-    return list({lead.id: lead for lead, event in known if lead and asks_sales(lead, event)}.values())
+    return list({lead.id: lead for lead, event in known if lead and may_raise_a_hand(lead, event)}.values())
 
 
 def _new_lead(who: Recognition, event: LeadCaptured) -> Lead:
@@ -158,7 +158,7 @@ def _touch(
 
 def _raises_a_hand(lead: Lead, event: LeadCaptured, ever: Owners, terms: Terms) -> str | None:
     """The criterion that the touch meets, if it begins a new request of a lead that sales has."""
-    if not asks_sales(lead, event):
+    if not may_raise_a_hand(lead, event):
         return None
     raised = _criterion(lead, terms, source=event.source, kind=event.source_kind, intent=event.intent)
     if raised is None:

@@ -36,12 +36,12 @@ def asked(event: LeadCaptured) -> datetime:
     return event.received_at if event.source_kind == "form" else min(event.occurred_at, event.received_at)
 
 
-def asks_sales(lead: Lead, event: LeadCaptured) -> bool:
-    """Whether the touch may raise a hand: the person does something, and sales has the lead."""
+def may_raise_a_hand(lead: Lead, event: LeadCaptured) -> bool:
+    """Whether the person does something, and sales has the lead."""
     return lead.is_with_sales and asks(event)
 
 
-def asks_again(lead: Lead, event: LeadCaptured) -> bool:
+def comes_back(lead: Lead, event: LeadCaptured) -> bool:
     """Whether the person asks although sales gave the lead back or was done with it, and after that."""
     return (
         lead.stage in CLOSED_STAGES
@@ -79,7 +79,7 @@ def reopen(lead: Lead, received_at: datetime) -> None:
     lead.qualified_at = lead.qualified_because = None
 
 
-def ask_sales(lead: Lead, received_at: datetime, because: str, now: datetime) -> None:
+def begin_with_sales(lead: Lead, received_at: datetime, because: str, now: datetime) -> None:
     """Begin a request of a lead that sales has. Whoever has it or waits for it is decided anew.
 
     One that we read of late, after the present request, goes on as that one: requests follow each other in time.
