@@ -33,10 +33,10 @@ from leadpact.storage.unit_of_work import Transaction, UnitOfWork
 from leadpact_ingest import accept
 from leadpact_ingest.idempotency import Claimant, Holder
 from leadpact_router import assign, capture, clock_view, floor, owner_left, take_away
-from leadpact_router.assignment_rows import Owner
 from leadpact_router.floor import Floor
 from leadpact_router.hold_rows import Holds
 from leadpact_router.lead import Lead
+from leadpact_router.owner import Owner
 from leadpact_router.tables import clock_warning
 from leadpact_sla_timer import absences, disarm, judge, lead_file, recompute, record, release, sweep
 from leadpact_sla_timer.record import Assignment, Paused, Request

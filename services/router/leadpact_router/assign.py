@@ -19,13 +19,14 @@ from leadpact.events import Away, LeadAssigned, LeadHeld, LeadReassigned
 from leadpact.ids import EventId, new_id
 from leadpact.storage.bulk import Insert, JsonText, insert_together
 from leadpact.storage.unit_of_work import Transaction
-from leadpact_router.assignment_rows import Owner, Renewal, end_assignments, renew_assignments
+from leadpact_router.assignment_rows import Renewal, end_assignments, renew_assignments
 from leadpact_router.decide import NO_LINES, Given, Kept, decide
 from leadpact_router.floor import Floor
 from leadpact_router.floor_rows import inserts_of_floor, lock_floor, reachable
 from leadpact_router.hold_rows import Holds
 from leadpact_router.lead import Lead, Stage
 from leadpact_router.lead_rows import lines_since
+from leadpact_router.owner import Owner
 from leadpact_router.route import Route, route
 from leadpact_router.tables import assignment as assignment_table
 from leadpact_router.terms import Terms

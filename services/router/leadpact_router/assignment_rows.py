@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from leadpact.storage.unit_of_work import Transaction
 from leadpact_router.lead import Lead
+from leadpact_router.owner import Owner, Owners, in_present_round
 
 _OWNERS = text(
     """
@@ -39,85 +40,10 @@ _RENEW = text(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """Somebody's turn with a lead, and what they did with it."""
-
-    assignment_id: UUID
-    rep_id: str
-    hop: int
-    accepted_at: datetime | None = None
-    contacted_at: datetime | None = None
-    contact_channel: str | None = None
-    ended_at: datetime | None = None
-    ended_as: str | None = None
-    tried_at: datetime | None = None
-    """When they first tried to reach the person, or agreed on a meeting."""
-    meeting_agreed_at: datetime | None = None
-    """When they first agreed with the person on a meeting, whenever that is to be."""
-
-    @property
-    def has_reached(self) -> bool:
-        """Whether they reached the person."""
-        return self.contacted_at is not None
-
-    def has_done(self, stops: Collection[str]) -> bool:
-        """Whether they did any of what stops a clock, in the pact's words."""
-        done = {
-            "accepted": self.accepted_at is not None,
-            "contacted": self.has_reached,
-            "meeting_booked": self.meeting_agreed_at is not None,
-            "rejected": self.ended_as == "rejected",
-        }
-        return any(done.get(stop, False) for stop in stops)
-
-    @property
-    def answered_at(self) -> datetime | None:
-        """When they first spoke with the person, or agreed on a meeting."""
-        return min((at for at in (self.contacted_at, self.meeting_agreed_at) if at is not None), default=None)
-
-    @property
-    def gave_up_at(self) -> datetime | None:
-        """When they gave the lead back, or sales was done with it while they had it."""
-        return self.ended_at if self.ended_as in ("rejected", "closed") else None
-
-    @property
-    def first_touch_at(self) -> datetime | None:
-        """When they first did something for it."""
-        touches = (self.accepted_at, self.contacted_at, self.tried_at)
-        return min((at for at in touches if at is not None), default=None)
-
-    @property
-    def is_touched(self) -> bool:
-        """Whether they did anything for it."""
-        return self.first_touch_at is not None
-
-
-Owners = tuple[Owner, ...]
-"""Who has had a lead, in order."""
-
-
 async def owners_of(tx: Transaction, leads: Collection[Lead]) -> dict[UUID, Owners]:
     """Who has had each lead in its present round."""
     ever = await all_owners_of(tx, [lead for lead in leads if lead.hop > 0])
     return {lead.id: in_present_round(lead, ever.get(lead.id, ())) for lead in leads}
-
-
-def in_present_round(lead: Lead, ever: Owners) -> Owners:
-    """Those of ``ever`` who have had the lead since the person asked for what they wait for now.
-
-    A round begins with hop 1. A lead at hop 0 has had nobody in it, whoever had it in the rounds before.
-    """
-    if lead.hop == 0:
-        return ()
-    first = max(place for place, owner in enumerate(ever) if owner.hop == 1)
-    return ever[first:]
-
-
-def since_given_up(ever: Owners) -> Owners:
-    """Those of ``ever`` who have had the lead since sales last gave it back or was done with it: in this round or one that went over into it."""
-    given_up = [place for place, owner in enumerate(ever) if owner.gave_up_at is not None]
-    return ever[given_up[-1] + 1 :] if given_up else ever
 
 
 async def all_owners_of(tx: Transaction, leads: Collection[Lead]) -> dict[UUID, Owners]:

@@ -24,7 +24,7 @@ from leadpact.storage.bulk import Insert, JsonText
 from leadpact.storage.unit_of_work import Transaction
 from leadpact_router.appraise import appraise, qualified
 from leadpact_router.assign import AskedAgain, Ready, assign_all, save_decided
-from leadpact_router.assignment_rows import Owners, all_owners_of, in_present_round
+from leadpact_router.assignment_rows import all_owners_of
 from leadpact_router.identity_rows import recognise_all
 from leadpact_router.lead import Account, Lead, Stage
 from leadpact_router.lead_rows import inserts_of_leads, lock_leads_of_people, read_accounts
@@ -39,6 +39,7 @@ from leadpact_router.new_request import (
     take_up,
 )
 from leadpact_router.news import News
+from leadpact_router.owner import Owners, in_present_round
 from leadpact_router.qualify import knows_raised_hands, raised_hand
 from leadpact_router.recognise import Caller, MatchedBy, Recognition
 from leadpact_router.score import score

@@ -26,12 +26,13 @@ import structlog
 from leadpact.events import SlaMet
 from leadpact.storage.unit_of_work import Transaction
 from leadpact_router.assign import Handover, Ready, give, lock_floor_for
-from leadpact_router.assignment_rows import Owner, owners_of
+from leadpact_router.assignment_rows import owners_of
 from leadpact_router.availability import Rep
 from leadpact_router.decide import Given
 from leadpact_router.lead import Lead, Stage
 from leadpact_router.lead_rows import inserts_of_leads, lock_leads
 from leadpact_router.news import News
+from leadpact_router.owner import Owner
 from leadpact_router.terms import Terms
 
 GIVEN_BACK = "give back"

@@ -22,8 +22,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from leadpact.events import LeadCaptured
-from leadpact_router.assignment_rows import Owner, Owners
 from leadpact_router.lead import CLOSED_STAGES, Lead, Stage
+from leadpact_router.owner import Owner, Owners
 
 
 def asks(event: LeadCaptured) -> bool:

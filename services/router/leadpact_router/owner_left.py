@@ -13,10 +13,11 @@ from datetime import UTC
 from leadpact.events import SlaOwnerLeft
 from leadpact.storage.unit_of_work import Transaction
 from leadpact_router.assign import Handover, Ready, lock_floor_for
-from leadpact_router.assignment_rows import Owner, owners_of
+from leadpact_router.assignment_rows import owners_of
 from leadpact_router.lead import Lead
 from leadpact_router.lead_rows import inserts_of_leads, lock_leads
 from leadpact_router.news import News
+from leadpact_router.owner import Owner
 from leadpact_router.take_away import escalate, take_away
 from leadpact_router.terms import Terms
 

@@ -28,11 +28,12 @@ from uuid import UUID
 from leadpact.events import SlaBreached
 from leadpact.storage.unit_of_work import Transaction
 from leadpact_router.assign import Handover, Ready, lock_floor_for
-from leadpact_router.assignment_rows import Owners, all_owners_of, in_present_round, since_given_up
+from leadpact_router.assignment_rows import all_owners_of
 from leadpact_router.lead import Lead, Stage
 from leadpact_router.lead_rows import inserts_of_leads, lock_leads
 from leadpact_router.news import News
 from leadpact_router.offline import Missed, take_offline
+from leadpact_router.owner import Owners, in_present_round, since_given_up
 from leadpact_router.take_away import escalate, take_away
 from leadpact_router.terms import Terms
 

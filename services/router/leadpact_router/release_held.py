@@ -21,11 +21,12 @@ from leadpact.pact.book import PactBook
 from leadpact.storage.unit_of_work import UnitOfWork
 from leadpact.storage.wake import Wake
 from leadpact_router.assign import Handover, Ready, give_or_hold, lock_floor_for
-from leadpact_router.assignment_rows import Owner, owners_of
+from leadpact_router.assignment_rows import owners_of
 from leadpact_router.calendars import CalendarShelf
 from leadpact_router.decide import Given
 from leadpact_router.lead import Lead
 from leadpact_router.lead_rows import BEFORE_ALL, inserts_of_leads, lock_held_leads
+from leadpact_router.owner import Owner
 from leadpact_router.terms import Terms
 
 FLOOR_CHANGED = "router.floor"

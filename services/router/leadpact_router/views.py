@@ -280,7 +280,7 @@ FROM assignment s JOIN rep r ON r.id = s.rep_id
 {_PAUSE}
 """
 _ASSIGNMENTS = text(
-    f"{_ASSIGNMENT_COLUMNS} WHERE s.lead_id = :id ORDER BY s.assigned_at DESC, s.hop DESC LIMIT :most"
+    f"{_ASSIGNMENT_COLUMNS} WHERE s.lead_id = :id ORDER BY s.number DESC LIMIT :most"
 )
 _HOLDS = text(
     """

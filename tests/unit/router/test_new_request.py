@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from leadpact_router.assignment_rows import Owner
 from leadpact_router.new_request import is_owed_an_answer
+from leadpact_router.owner import Owner
 from tests.support.fake_clock import TUESDAY_MORNING
 from tests.support.routing import captured
 
