@@ -216,6 +216,7 @@ class AssignmentRow(Base):
     rep_id: Mapped[str] = mapped_column(ForeignKey("rep.id"))
     pool: Mapped[str | None]
     rule: Mapped[str]
+    number: Mapped[int]
     hop: Mapped[int]
     cause_id: Mapped[UUID]
     assigned_at: Mapped[datetime]

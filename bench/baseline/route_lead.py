@@ -185,6 +185,7 @@ async def _assign(
             rep_id=decision.rep.id,
             pool=decision.pool,
             rule=decision.rule,
+            number=lead.hop,  # of all that a lead has had; here that is one
             hop=lead.hop,
             cause_id=cause_id,
             assigned_at=now,
