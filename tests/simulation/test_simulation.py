@@ -43,7 +43,7 @@ NOTICED_BY = {
     "floor-lock": 46,
     "release-lock": 56,
     "move-lock": 22,
-    "turns-kept": 13,
+    "turns-kept": 30,
     "hand-unseen": 10,
     "answered-once": 4,
 }
