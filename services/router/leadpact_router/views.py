@@ -279,9 +279,7 @@ SELECT s.id, s.rep_id, r.name AS rep_name, s.pool, s.rule, s.hop, s.assigned_at,
 FROM assignment s JOIN rep r ON r.id = s.rep_id
 {_PAUSE}
 """
-_ASSIGNMENTS = text(
-    f"{_ASSIGNMENT_COLUMNS} WHERE s.lead_id = :id ORDER BY s.number DESC LIMIT :most"
-)
+_ASSIGNMENTS = text(f"{_ASSIGNMENT_COLUMNS} WHERE s.lead_id = :id ORDER BY s.number DESC LIMIT :most")
 _HOLDS = text(
     """
     SELECT held_at, pool, explanation ->> 'decision' AS reason, explanation, pact_version,
