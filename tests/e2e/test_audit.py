@@ -73,6 +73,10 @@ BREAKS = {
         COPY.format(copied="lead.matched", event_id=NEW, type="type"),
         "doubled: an applied lead was announced more than once",
     ),
+    "doubled: a lead was qualified again": (
+        COPY.format(copied="lead.qualified", event_id=NEW, type="type"),
+        "doubled: a qualified lead was announced more than once",
+    ),
     "doubled: one person became two": (
         "UPDATE lead SET email = (SELECT min(email) FROM lead) WHERE email = (SELECT max(email) FROM lead)",
         "doubled: one address has several leads",

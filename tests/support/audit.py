@@ -139,6 +139,36 @@ def _announced_once(thing: str, rows: str, types: str, field: str) -> Iterator[R
     )
 
 
+def _announced_for_each_request(
+    thing: str, rows: str, there: str, type_: str, *, once: str
+) -> Iterator[Rule]:
+    """Each of ``rows`` (lead's id, time) was announced, once for all that have the same ``once``, and of no lead that is not ``there``.
+
+    What a lead tells of its present request only, was announced of the earlier ones as well.
+    """
+    yield Rule(
+        "lost",
+        f"{thing} was never announced",
+        f"""
+        SELECT x.id, x.at FROM ({rows}) AS x(id, at)
+        WHERE NOT EXISTS (SELECT FROM said s WHERE s.type = '{type_}' AND s.data ->> 'lead_id' = x.id::text)
+        """,
+    )
+    yield Rule(
+        "doubled",
+        f"{thing} was announced more than once",
+        f"SELECT key, min(logged_at) FROM said WHERE type = '{type_}' GROUP BY key, {once} HAVING count(*) > 1",
+    )
+    yield Rule(
+        "doubled",
+        f"{thing} was announced and is not there",
+        f"""
+        SELECT s.data ->> 'lead_id', s.logged_at FROM said s
+        WHERE s.type = '{type_}' AND NOT EXISTS (SELECT FROM ({there}) AS x(id) WHERE x.id::text = s.data ->> 'lead_id')
+        """,
+    )
+
+
 _MISCOUNTS: tuple[tuple[Fault, str, str], ...] = (("lost", "too low", "<"), ("doubled", "too high", ">"))
 
 RULES: tuple[Rule, ...] = (
@@ -227,44 +257,19 @@ RULES: tuple[Rule, ...] = (
           AND NOT EXISTS (SELECT FROM assignment a WHERE a.lead_id = l.id AND a.id = l.assignment_id AND a.ended_at IS NULL)
         """,
     ),
-    Rule(
-        "lost",
-        "a qualified lead was never announced",
-        """
-        SELECT id, qualified_at FROM lead WHERE qualified_at IS NOT NULL
-        AND NOT EXISTS (SELECT FROM said WHERE type = 'lead.qualified' AND data ->> 'lead_id' = lead.id::text)
-        """,
+    *_announced_for_each_request(
+        "a qualified lead",
+        "SELECT id, qualified_at FROM lead WHERE qualified_at IS NOT NULL",
+        "SELECT id FROM lead WHERE qualified_at IS NOT NULL",
+        "lead.qualified",
+        once="causation_id",
     ),
-    Rule(
-        "doubled",
-        "a lead was qualified twice for one cause",  # it is once more when the person asks for more
-        """
-        SELECT key, min(logged_at) FROM said WHERE type = 'lead.qualified' GROUP BY key, causation_id HAVING count(*) > 1
-        """,
-    ),
-    Rule(
-        "doubled",
-        "a qualified lead was announced and is not there",
-        """
-        SELECT data ->> 'lead_id', logged_at FROM said WHERE type = 'lead.qualified'
-        AND NOT EXISTS (SELECT FROM lead WHERE qualified_at IS NOT NULL AND id::text = data ->> 'lead_id')
-        """,
-    ),
-    Rule(
-        "lost",
-        "an escalation was never announced",
-        """
-        SELECT id, escalated_at FROM lead WHERE escalated_at IS NOT NULL
-        AND NOT EXISTS (SELECT FROM said WHERE type = 'lead.escalated' AND data ->> 'lead_id' = lead.id::text)
-        """,
-    ),
-    Rule(
-        "doubled",
-        "a lead was escalated twice in one request",
-        """
-        SELECT key, min(logged_at) FROM said WHERE type = 'lead.escalated'
-        GROUP BY key, data -> 'lead' ->> 'received_at', data ->> 'assignment_id' HAVING count(*) > 1
-        """,
+    *_announced_for_each_request(
+        "an escalation",
+        "SELECT id, escalated_at FROM lead WHERE escalated_at IS NOT NULL",
+        "SELECT id FROM lead",  # with the next request nobody need decide any longer
+        "lead.escalated",
+        once="data -> 'lead' ->> 'received_at', data ->> 'assignment_id'",
     ),
     *_announced_once(
         "a contact",
